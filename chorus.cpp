@@ -1,0 +1,50 @@
+// chorus: record one real chat client, replay it as a crowd, see what changed.
+// This file is the table of subcommands; each one's options stand in its own room.
+#include "recorder/record_command.h"
+#include "replayer/replay_command.h"
+#include "traces/convert/show_command.h"
+#include "traces/protocol/page.h"
+#include "traces/protocol/protocols_command.h"
+#include "traces/report/describe.h"
+#include "traces/report/diff_command.h"
+
+#include <csignal>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+namespace {
+
+chorus::Expected<void> page_exists(const std::string& name) {
+  const auto page = chorus::protocol::Page::find(name);
+  if (!page) return page.error();
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+#ifdef SIGPIPE
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of write(), not the end
+#endif
+  CLI::App app("record one real chat client, replay it as a crowd, see what changed", "chorus");
+  app.set_version_flag("--version", CHORUS_VERSION);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default(false);
+  int exit_status = 0;
+
+  chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION, page_exists);
+  chorus::convert::add_show_command(app, exit_status, chorus::report::describer());
+  chorus::replayer::add_replay_command(app, exit_status);
+  chorus::report::add_diff_command(app, exit_status);
+  chorus::protocol::add_protocols_command(app, exit_status);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << "chorus: " << error.what() << " (see chorus --help)\n";
+    return static_cast<int>(chorus::Exit::trouble);
+  }
+  return exit_status;
+}

@@ -1,0 +1,10 @@
+# Writes OUT: a C++ source with the text of every page in PAGES, so that the executable carries its protocols.
+set(code "#include \"traces/protocol/builtin_pages.h\"\n\nnamespace chorus::protocol {\n\n")
+string(APPEND code "const std::vector<BuiltinPage>& builtin_pages() {\n  static const std::vector<BuiltinPage> pages = {\n")
+foreach(page ${PAGES})
+  get_filename_component(name "${page}" NAME_WE)
+  file(READ "${page}" text)
+  string(APPEND code "      {\"${name}\", R\"__page(${text})__page\"},\n")
+endforeach()
+string(APPEND code "  };\n  return pages;\n}\n\n}  // namespace chorus::protocol\n")
+file(WRITE "${OUT}" "${code}")
