@@ -1,0 +1,260 @@
+// Goes from block to block. Where something is wrong it goes on behind the damage: directly, when the next
+// block stands where this one's header says, else at the next sync magic whose header fits its checksum and
+// carries this trace's mark. Sequence numbers tell how many blocks are missing, the footer's totals how many
+// events.
+#include "traces/format/reader.h"
+
+#include "traces/format/block_source.h"
+#include "traces/format/codec.h"
+#include "traces/format/columns.h"
+
+#include <algorithm>
+#include <array>
+
+namespace chorus::format {
+
+struct Reader::Impl {
+  Impl(BlockSource own_source, const FileHeader& header)
+      : source_(std::move(own_source)), header_(header), position_(header.size), search_from_(header.size) {}
+
+  bool next();
+
+  BlockSource source_;
+  const FileHeader header_;
+  Content content_;
+  Damage damage_;
+
+ private:
+  Expected<BlockHeader> header_at(std::uint64_t offset);
+  Expected<void> read_content(const BlockHeader& header);
+  void accept(const BlockHeader& header);
+  void skip_bad_block(const BlockHeader& header);
+  void skip_to(std::uint64_t offset);
+  void end_at_index();
+  void end_without_index();
+  void note(const std::string& what);
+
+  std::uint64_t position_;
+  std::uint64_t search_from_ = 0;  // where to look for a block when there is none at position_
+  std::uint64_t next_sequence_ = 0;
+  std::uint64_t bad_since_good_ = 0;  // bad blocks that the next gap in the sequence will count, too
+  std::uint64_t events_ = 0;          // in good blocks
+  std::uint64_t read_in_vain_ = 0;    // bytes of blocks that turned out bad
+  bool done_ = false;
+  Decompressor decompressor_;
+  AlignedBytes stored_, raw_;
+};
+
+void Reader::Impl::note(const std::string& what) {
+  if (damage_.first.empty()) damage_.first = "at offset " + std::to_string(position_) + ": " + what;
+}
+
+bool Reader::Impl::next() {
+  content_.clear();
+  while (!done_) {
+    if (position_ >= source_.size()) {
+      end_without_index();
+      break;
+    }
+    const auto header = header_at(position_);
+    if (!header) {
+      const std::uint64_t rest = source_.size() - position_;
+      std::array<char, trailer_size> end;
+      if (rest == trailer_size && source_.read(position_, end.data(), end.size()) == end.size() &&
+          decode_trailer({end.data(), end.size()})) {
+        end_without_index();
+        break;
+      }
+      note(header.error().what);
+      skip_to(source_.find_block(search_from_));
+      continue;
+    }
+    const auto read = read_content(*header);
+    if (!read) {
+      content_.clear();
+      note(read.error().what);
+      skip_bad_block(*header);
+      continue;
+    }
+    accept(*header);
+    if (header->kind != BlockKind::Index) return true;
+    end_at_index();
+  }
+  content_.clear();
+  return false;
+}
+
+Expected<BlockHeader> Reader::Impl::header_at(std::uint64_t offset) {
+  std::array<char, block_header_size> bytes;
+  const std::size_t size = source_.read(offset, bytes.data(), bytes.size());
+  if (source_.failed()) return Trouble{"the file cannot be read any further"};
+  auto header = decode_block_header({bytes.data(), size});
+  if (!header) return header;
+  if (header->mark != header_.mark) return Trouble{"a block of another trace"};
+  // A sequence number beyond what the file can hold, or one that has been there, is a lie.
+  if (header->sequence < next_sequence_ || header->sequence > source_.size() / block_header_size) {
+    return Trouble{"a block has number " + std::to_string(header->sequence) + ", expected was " +
+                   std::to_string(next_sequence_)};
+  }
+  return header;
+}
+
+Expected<void> Reader::Impl::read_content(const BlockHeader& header) {
+  if (header.stored > source_.size() - position_ - block_header_size) {
+    return Trouble{"the file ends inside a block"};
+  }
+  const bool plain = header.codec == Codec::None;
+  if (!plain && header.codec != Codec::Zstd) return Trouble{"a block has an unknown codec"};
+  if (plain && header.stored != header.raw) return Trouble{"an uncompressed block has two lengths"};
+  if (!plain && !has_zstd())
+    return Trouble{"a block is compressed with zstd, which this chorus was built without"};
+
+  AlignedBytes& target = plain ? raw_ : stored_;
+  char* const to = target.resize(header.stored);
+  if (source_.read(position_ + block_header_size, to, header.stored) != header.stored) {
+    return Trouble{"the file cannot be read any further"};
+  }
+  if (xxh3(target.bytes()) != header.hash) return Trouble{"a block does not fit its checksum"};
+  if (!plain && !decompressor_.decompress(stored_.bytes(), raw_.resize(header.raw), header.raw)) {
+    return Trouble{"a block does not decompress to the length it claims"};
+  }
+  return unpack(header, raw_.bytes(), content_);
+}
+
+void Reader::Impl::accept(const BlockHeader& header) {
+  const std::uint64_t gap = header.sequence - next_sequence_;
+  damage_.bad_blocks += std::max(gap, bad_since_good_);
+  if (gap > bad_since_good_) {
+    note(std::to_string(gap) + (gap == 1 ? " block is" : " blocks are") + " missing before this one");
+  }
+  bad_since_good_ = 0;
+  next_sequence_ = header.sequence + 1;
+  events_ += content_.events.size();
+  search_from_ = position_ + block_header_size + header.stored;  // its padding may have been lost
+  position_ = std::min(position_ + block_header_size + padded(header.stored), source_.size());
+}
+
+// The header is good, what follows it is not.
+void Reader::Impl::skip_bad_block(const BlockHeader& header) {
+  const std::uint64_t behind = position_ + block_header_size + padded(header.stored);
+  if (behind > source_.size()) {  // cut, or its length is a lie: its number will be missing then
+    return skip_to(source_.find_block(position_ + block_header_size));
+  }
+  ++bad_since_good_;
+  read_in_vain_ += header.stored;
+  // Blocks inside of bad blocks could make a reader go over the same bytes again and again: not without end.
+  const bool patient = read_in_vain_ <= source_.size() + max_block_bytes;
+  if (behind == source_.size() || !patient || header_at(behind)) return skip_to(behind);
+  skip_to(source_.find_block(position_ + block_header_size));
+}
+
+void Reader::Impl::skip_to(std::uint64_t offset) {
+  damage_.skipped_bytes += offset > position_ ? offset - position_ : position_ - offset;
+  position_ = offset;
+  search_from_ = offset + 1;
+}
+
+void Reader::Impl::end_at_index() {
+  done_ = true;
+  const IndexColumns& index = content_.index;
+  damage_.dropped_events = index.lost_events;
+  if (index.total_events >= events_) {
+    damage_.missing_events = index.total_events - events_;
+  } else {
+    ++damage_.bad_blocks;
+    note("the index counts fewer events than there are");
+  }
+  std::array<char, trailer_size> bytes;
+  const std::size_t size = source_.read(position_, bytes.data(), bytes.size());
+  if (size < trailer_size) {
+    damage_.cut = true;
+    note("the file ends inside its trailer");
+    return skip_to(source_.size());
+  }
+  const auto trailer = decode_trailer({bytes.data(), size});
+  if (!trailer || trailer->mark != header_.mark || trailer->blocks != index.blocks) {
+    ++damage_.bad_blocks;
+    note(trailer ? "the trailer is that of another trace" : trailer.error().what);
+    return skip_to(source_.size());
+  }
+  position_ += trailer_size;
+  if (position_ == source_.size()) return;
+  note("there is something behind the trace's end");
+  skip_to(source_.size());
+}
+
+// The totals are lost. Only the trailer can still tell a damaged trace from one that was not finished.
+void Reader::Impl::end_without_index() {
+  done_ = true;
+  std::array<char, trailer_size> bytes{};
+  const std::uint64_t size = source_.size();
+  if (size >= header_.size + trailer_size) source_.read(size - trailer_size, bytes.data(), bytes.size());
+  const auto trailer = decode_trailer({bytes.data(), bytes.size()});
+  if (trailer && trailer->mark == header_.mark) {
+    const std::uint64_t all = std::min(trailer->blocks, size / block_header_size) + 1;  // and the index
+    const std::uint64_t gap = all > next_sequence_ ? all - next_sequence_ : 0;
+    damage_.bad_blocks += std::max({gap, bad_since_good_, std::uint64_t{1}});
+    note("the index is missing");
+    return;
+  }
+  damage_.bad_blocks += bad_since_good_;
+  damage_.cut = true;
+  note("the file ends without a footer, so its writer did not finish");
+}
+
+Expected<std::unique_ptr<Reader>> Reader::open(const std::filesystem::path& path) {
+  auto source = BlockSource::open(path);
+  if (!source) return source.error();
+  std::array<char, file_header_size> bytes;
+  const std::size_t size = source->read(0, bytes.data(), bytes.size());
+  if (source->failed()) return Trouble{"cannot read " + path.string()};
+  const auto header = decode_file_header({bytes.data(), size});
+  if (!header) return Trouble{path.string() + ' ' + header.error().what};
+  if (header->zstd && !has_zstd()) {
+    return Trouble{path.string() + " is compressed with zstd, which this chorus was built without; " +
+                   "write it without compression where zstd exists"};
+  }
+  return std::unique_ptr<Reader>(new Reader(std::make_unique<Impl>(std::move(*source), *header)));
+}
+
+Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Reader::~Reader() = default;
+
+bool Reader::next() {
+  return impl_->next();
+}
+const Start& Reader::start() const noexcept {
+  return impl_->header_.start;
+}
+std::uint16_t Reader::version() const noexcept {
+  return impl_->header_.version;
+}
+BlockKind Reader::kind() const noexcept {
+  return impl_->content_.kind;
+}
+const std::vector<Event>& Reader::events() const noexcept {
+  return impl_->content_.events;
+}
+const std::string& Reader::info() const noexcept {
+  return impl_->content_.info;
+}
+const std::vector<ClientRow>& Reader::clients() const noexcept {
+  return impl_->content_.clients;
+}
+const std::vector<Binding>& Reader::bindings() const noexcept {
+  return impl_->content_.bindings;
+}
+const std::vector<Divergence>& Reader::divergences() const noexcept {
+  return impl_->content_.divergences;
+}
+const std::vector<NamedSketch>& Reader::sketches() const noexcept {
+  return impl_->content_.sketches;
+}
+const std::vector<Series>& Reader::series() const noexcept {
+  return impl_->content_.series;
+}
+const Damage& Reader::damage() const noexcept {
+  return impl_->damage_;
+}
+
+}  // namespace chorus::format

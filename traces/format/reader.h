@@ -1,0 +1,83 @@
+// Reads a trace. Nothing in a file is trusted: lengths, counts, enums, offsets and sums are all checked, and
+// damage is a normal input: whole blocks are used, the rest is reported.
+#pragma once
+
+#include "traces/format/event.h"
+#include "traces/format/trouble.h"
+
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace chorus::format {
+
+struct Damage {
+  bool cut = false;                  // no footer: the writer did not finish
+  std::uint64_t bad_blocks = 0;      // blocks whose checksum or content is wrong
+  std::uint64_t skipped_bytes = 0;   // bytes that belong to no good block, or are missing between two
+  std::uint64_t missing_events = 0;  // known to be lost (from the footer's totals); 0 when the footer is gone
+  std::uint64_t dropped_events = 0;  // the writer itself could not keep up and said so
+  std::string first;                 // where and what the first damage was; "" = none
+  bool any() const { return cut || bad_blocks || skipped_bytes || missing_events || dropped_events; }
+};
+
+// Streaming: one block in memory at a time, whatever the file's size.
+class Reader {
+ public:
+  // Fails when the file cannot be read, is empty, is no trace or is of a newer version; damage after the
+  // header is no failure (see damage()).
+  static Expected<std::unique_ptr<Reader>> open(const std::filesystem::path& path);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  const Start& start() const noexcept;
+  std::uint16_t version() const noexcept;
+
+  // Moves to the next good block; false at the end. Then exactly one of the following has content.
+  bool next();
+  BlockKind kind() const noexcept;
+  const std::vector<Event>& events() const noexcept;  // payloads borrowed until next()
+  const std::string& info() const noexcept;
+  const std::vector<ClientRow>& clients() const noexcept;
+  const std::vector<Binding>& bindings() const noexcept;
+  const std::vector<Divergence>& divergences() const noexcept;
+  const std::vector<NamedSketch>& sketches() const noexcept;
+  const std::vector<Series>& series() const noexcept;
+
+  const Damage& damage() const noexcept;  // complete after next() returned false
+
+ private:
+  struct Impl;
+  explicit Reader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// A whole trace in memory, events in order of time (stable), for recordings and the kept part of a run. It
+// can be moved, not copied: its events borrow from `payloads`.
+struct Trace {
+  Trace() = default;
+  Trace(Trace&&) = default;
+  Trace& operator=(Trace&&) = default;
+
+  std::filesystem::path path;
+  Start start;
+  std::string info = "{}";    // all Info blocks merged into one JSON object
+  std::vector<Event> events;  // payloads live in `payloads`
+  std::vector<ClientRow> clients;
+  std::vector<Binding> bindings;
+  std::vector<Divergence> divergences;
+  std::vector<NamedSketch> sketches;
+  std::vector<Series> series;
+  Damage damage;
+  std::uint64_t content_hash = 0;  // XXH3 over all events and tables (not Info, not the clocks): the same for
+                                   // other block sizes or codecs
+  bool is_run() const;             // Info "mode" is "run"
+  std::deque<std::string> payloads;  // what events borrow from
+};
+
+Expected<Trace> load(const std::filesystem::path& path);
+
+}  // namespace chorus::format
