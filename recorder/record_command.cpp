@@ -1,0 +1,130 @@
+// The command line of the recorder. The work is recorder.cpp's; here texts become options, and results become
+// texts.
+#include "recorder/record_command.h"
+
+#include "recorder/recorder.h"
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#ifdef _WIN32
+#include <io.h>
+#else
+#include <unistd.h>
+#endif
+
+namespace chorus::recorder {
+
+namespace {
+
+// As typed.
+struct Flags {
+  std::string listen = "127.0.0.1:7000";
+  std::string upstream, output, protocol;
+  std::string duration = "0";
+  std::uint64_t sessions = 0;
+  bool force = false, json = false;
+};
+
+Expected<RecordOptions> parse(const Flags& flags, const std::string& version,
+                              const ProtocolCheck& check_protocol) {
+  const auto listen = parse_address(flags.listen, true);
+  if (!listen) return Trouble{"--listen: " + listen.error().what};
+  const auto upstream = parse_address(flags.upstream);
+  if (!upstream) return Trouble{"--upstream: " + upstream.error().what};
+  const auto duration = parse_duration(flags.duration);
+  if (!duration) return Trouble{"--duration: " + duration.error().what};
+  if (flags.output.empty()) return Trouble{"--output is empty, expected the name of the trace to write"};
+  if (!flags.protocol.empty() && check_protocol)
+    if (const auto known = check_protocol(flags.protocol); !known)
+      return Trouble{"--protocol: " + known.error().what};
+  return RecordOptions{.listen = *listen,
+                       .upstream = *upstream,
+                       .output = flags.output,
+                       .force = flags.force,
+                       .protocol = flags.protocol,
+                       .sessions = flags.sessions,
+                       .duration = *duration,
+                       .version = version};
+}
+
+bool stderr_is_terminal() {
+#ifdef _WIN32
+  return _isatty(_fileno(stderr)) != 0;
+#else
+  return ::isatty(STDERR_FILENO) != 0;
+#endif
+}
+
+// What to type into the client: a wildcard address is none.
+std::string reachable(const tcp::endpoint& address) {
+  if (!address.address().is_unspecified()) return show_endpoint(address);
+  const auto loopback = address.address().is_v6()
+                            ? boost::asio::ip::address(boost::asio::ip::address_v6::loopback())
+                            : boost::asio::ip::address(boost::asio::ip::address_v4::loopback());
+  return show_endpoint({loopback, address.port()});
+}
+
+void announce(const Recorder& recorder, const RecordOptions& options, StatusLine& status) {
+  const tcp::endpoint address = recorder.address();
+  if (!address.address().is_loopback())
+    status.say("warning: listening on " + show_endpoint(address) +
+               ", which is not loopback: whoever reaches this " + "port is connected to " +
+               show_address(options.upstream));
+  status.say("recording " + show_endpoint(address) + " -> " + show_address(options.upstream) + "; talk to " +
+             reachable(address) + ", Ctrl-C ends");
+}
+
+int record(const Flags& flags, const std::string& version, const ProtocolCheck& check_protocol) {
+  StatusLine status(std::cerr, stderr_is_terminal(), StatusLine::Clock::now());
+  const auto trouble = [&status](const Trouble& what) {
+    status.say("chorus record: " + what.what);
+    return static_cast<int>(Exit::trouble);
+  };
+  const auto options = parse(flags, version, check_protocol);
+  if (!options) return trouble(options.error());
+#ifndef _WIN32
+  // Whoever reads our status lines may go first, as `2>&1 | tee log` does at Ctrl-C; that must not cost the
+  // trace.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow (ulimit -f) is a full disk, not an end
+#endif
+  auto recorder = Recorder::open(*options, status);
+  if (!recorder) return trouble(recorder.error());
+  announce(**recorder, *options, status);
+  (*recorder)->run();
+  const RecordSummary summary = (*recorder)->close();
+  std::cout << (flags.json ? summary_json(summary, *options) : summary_sentence(summary)) << std::endl;
+  if (!summary.problem.empty()) return trouble({summary.problem});
+  return static_cast<int>(Exit::ok);
+}
+
+}  // namespace
+
+void add_record_command(CLI::App& app, int& exit_status, const std::string& version,
+                        ProtocolCheck check_protocol) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand(
+      "record", "Stand between real clients and their server, and write down every byte with its time");
+  command->add_option("--listen", flags->listen,
+                      "where clients connect, host:port; port 0 picks a free one [127.0.0.1:7000]");
+  command->add_option("--upstream", flags->upstream, "the real server, host:port")->required();
+  command
+      ->add_option("-o,--output", flags->output,
+                   "the trace to write; it is named <output>.partial until it is whole")
+      ->required();
+  command->add_option("--protocol", flags->protocol,
+                      "page that show and replay read this trace with [they recognise built-in protocols]");
+  command->add_option("--sessions", flags->sessions,
+                      "end when this many connections have come and gone [no limit]");
+  command->add_option("--duration", flags->duration, "end after this time, as 90s or 5m [no limit]");
+  command->add_flag("--force", flags->force, "replace an existing trace [an existing file is refused]");
+  command->add_flag("--json", flags->json, "print the summary as one JSON document [a sentence]");
+  command->callback([flags, &exit_status, version, check = std::move(check_protocol)] {
+    exit_status = record(*flags, version, check);
+  });
+}
+
+}  // namespace chorus::recorder

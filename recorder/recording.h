@@ -1,0 +1,38 @@
+// What all connections of one recording share: the trace that is being written, the clock, the totals, and
+// one buffer to read into. One thread.
+#pragma once
+
+#include "recorder/status.h"
+#include "traces/format/writer.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace chorus::recorder {
+
+class Recording {
+ public:
+  Recording(std::unique_ptr<format::Writer> writer, StatusLine& status);
+
+  format::Nanos now() const;  // since the start of the trace
+
+  // Keeps the event. When the disk fails that is said once and the rest is only forwarded: the chat goes on.
+  void note(format::Nanos time, std::uint32_t connection, format::EventKind kind, format::Bytes payload = {});
+  void
+  look_at_disk();  // the same check without an event: the writer's thread may fail later than the last one
+
+  // Scratch for one read; nobody keeps bytes in it across a turn of the loop.
+  std::span<char> chunk() { return chunk_; }
+
+  Totals totals;
+  StatusLine& status;
+  format::Writer& writer() { return *writer_; }
+
+ private:
+  std::unique_ptr<format::Writer> writer_;
+  std::vector<char> chunk_;
+  bool failure_said_ = false, loss_said_ = false;
+};
+
+}  // namespace chorus::recorder

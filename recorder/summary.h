@@ -1,0 +1,48 @@
+// What a recording is asked to do, what it notes about itself in the trace, and what it reports at the end.
+#pragma once
+
+#include "recorder/status.h"
+#include "traces/format/event.h"
+#include "traces/format/quantity.h"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace chorus::recorder {
+
+struct RecordOptions {
+  Address listen, upstream;
+  std::filesystem::path output;
+  bool force = false;
+  std::string protocol;                 // page's name, noted in the trace; "" = none
+  std::uint64_t sessions = 0;           // end after so many connections; 0 = no limit
+  std::chrono::nanoseconds duration{};  // end after this time; 0 = no limit
+  std::string version;                  // of this program
+};
+
+struct RecordSummary {
+  Totals totals;
+  std::uint64_t events = 0, lost_events = 0;
+  std::chrono::nanoseconds duration{};
+  std::string ended_by;        // "signal" | "sessions" | "duration"
+  std::filesystem::path file;  // what there is on disk: the .partial one if the trace could not be finished
+  std::uint64_t file_size = 0;
+  std::string problem;  // why something is missing from the trace; "" = it is whole
+};
+
+// The trace's Info block.
+std::string info_json(const RecordOptions& options, const format::Start& start);
+
+std::string summary_sentence(const RecordSummary& summary);
+// The document of `chorus record --json`; keys are a contract: add, never rename.
+//   {"schema": "chorus.record/1", "trace", "complete", "problem", "ended_by", "connections", "refused",
+//    "to_server_bytes", "to_client_bytes", "events", "lost_events", "duration_s", "file_bytes", "options":
+//    {...}}
+std::string summary_json(const RecordSummary& summary, const RecordOptions& options);
+
+// "2025-11-23T13:09:05.120Z"
+std::string iso_time(std::int64_t wall_ns);
+
+}  // namespace chorus::recorder
