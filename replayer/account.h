@@ -1,0 +1,44 @@
+// The account of a run: the document of `chorus replay --json`, which is also kept in the run's trace, and
+// the same for people. Its keys are a contract: add, never rename.
+#pragma once
+
+#include "replayer/run.h"
+#include "replayer/verdict.h"
+
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+namespace chorus::replayer {
+
+struct Account {
+  const Score& score;
+  const Plan& plan;
+  const Options& options;
+  const RunResult& result;
+  const Verdict& verdict;
+};
+
+boost::json::object to_json(const Account& account);
+boost::json::object options_to_json(const Options& options, const Score& score);
+
+// The summary, and in a run with failed clients where most of them stopped, recorded against received, and
+// what to try next. Several lines.
+std::string in_words(const Account& account);
+// Only the explanation, from the most frequent trouble to the least, `most` of them.
+std::string explain(const Account& account, std::size_t most);
+
+// ClientRow::reason for the rows, and the list they index ("reasons" of the document).
+std::vector<std::string> reasons_of(const Tally& tally);
+
+struct Counts {
+  std::uint64_t connected = 0, completed = 0, refused = 0, failed = 0, disconnected = 0, unjudged = 0,
+                interrupted = 0;
+};
+Counts count(const RunResult& result);
+
+// 0 as recorded, 1 the server diverged, 2 the run proves nothing.
+Exit exit_of(const Account& account);
+
+}  // namespace chorus::replayer

@@ -1,0 +1,104 @@
+// One simulated client, as its worker holds it: the connection, what still has to be written, and its fate.
+// Everything here runs on the worker's thread. The sender writes on the socket too, under the token
+// (token.h).
+#pragma once
+
+#include "replayer/engine.h"
+#include "replayer/performer.h"
+#include "replayer/tally.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/ip/tcp.hpp>
+
+namespace chorus::replayer {
+
+// A message on its way through the worker.
+struct Outgoing {
+  std::string bytes;
+  Nanos attempted{-1};  // when the sender first tried; -1 = a reply of the worker's own
+};
+
+// What a client needs of its worker.
+struct Desk {
+  Engine& engine;
+  boost::asio::io_context& context;
+  Tally& tally;
+  Live& live;
+  std::string& read_buffer;
+  std::vector<std::uint32_t>& watched;  // clients that have a deadline
+};
+
+class Client final : private Stage {
+ public:
+  Client(Desk& desk, std::uint32_t index);
+  Client(Client&&) = default;
+
+  void open();  // the connector's order; again after a refusal that is retried
+  // From the sender. A message that was queued behind the token, and the token itself with what is left to
+  // write (may be nothing) or with the error that the sender met.
+  void message_comes(std::uint32_t generation, Outgoing message);
+  void token_comes(std::uint32_t generation, Outgoing rest, boost::system::error_code error);
+  void finish(std::uint32_t generation);  // the script is over: wait for the last answers, then close
+  void give_up(std::uint32_t generation, KindId gate);  // a gate did not open in time
+  void interrupt();                                     // the run ends now
+
+  // Looks at the deadline; false when there is none any more.
+  bool check(Nanos now);
+  format::ClientRow row() const;
+  const std::optional<Stop>& stop() const noexcept { return stop_; }
+
+ private:
+  using Socket =
+      boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+  enum class State : std::uint8_t { idle, connecting, open, draining, closing, concluded };
+
+  void connected(const boost::system::error_code& error);
+  void refused(const std::string& what, const std::string& advice);
+  void listen();
+  void readable();
+  void hear(protocol::Bytes bytes);
+  void server_ended(const boost::system::error_code& error);
+  void note_awaited();
+  void pump();
+  const protocol::AnswerRule* owed() const;
+  void settle();  // after the script's end: completed, or what is missing
+  void end(format::Outcome outcome, Reason reason = {}, std::string got = {});
+  void close_now();
+  void conclude();
+  void diverge(std::string expected, std::string got);
+  void keep(format::EventKind kind, protocol::Bytes payload = {});
+  std::string expected() const;
+  bool bind_source(boost::system::error_code& error);
+
+  void on_gate(std::uint16_t slot, Nanos now) override;
+  void on_ready(Nanos now) override;
+  void on_reply(std::string bytes) override;
+  void on_answer(const Awaited& awaited, Nanos now) override;
+  void on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) override;
+  void on_broken(const char* why) override;
+  void on_message(KindId kind) override;
+
+  Desk& desk_;
+  std::uint32_t index_;
+  std::uint32_t generation_ = 1;
+  State state_ = State::idle;
+  bool holding_ = false, writing_ = false;  // the token; an async_write is under way
+  bool retrying_ = false;
+  std::uint8_t attempts_ = 0;
+  std::uint16_t own_queued_ = 0;  // replies that wait for the token, counted in its word
+  std::optional<Socket> socket_;
+  Performer performer_;
+  std::string self_;
+  std::vector<Outgoing> outbox_;  // oldest first
+  Outgoing in_flight_;            // what an async_write works on: it must not move
+  Nanos planned_{}, deadline_{never_};
+  Nanos connect_{-1}, ready_{-1};
+  format::Outcome outcome_ = format::Outcome::None;
+  std::optional<Stop> stop_;
+  static constexpr Nanos never_ = Nanos::max();
+};
+
+}  // namespace chorus::replayer

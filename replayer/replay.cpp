@@ -1,0 +1,237 @@
+#include "replayer/replay.h"
+
+#include "replayer/account.h"
+#include "traces/format/reader.h"
+#include "traces/format/writer.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace chorus::replayer {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+Exit trouble(const std::string& what) {
+  std::cerr << "chorus replay: " << what << "\n";
+  return Exit::trouble;
+}
+
+void say(const std::string& what) {
+  std::cerr << "chorus replay: " << what << "\n";
+}
+
+struct Loaded {
+  Score score;
+  std::uint64_t recording_hash = 0;
+};
+
+Expected<Loaded> load_score(const Options& options) {
+  auto trace = format::load(options.recording);
+  if (!trace) return trace.error();
+  if (trace->is_run()) {
+    return Trouble{options.recording + " is the trace of a run; replay takes a recording (chorus record)"};
+  }
+  if (trace->damage.any())
+    say(options.recording + " is damaged: " + trace->damage.first + "; what is whole is replayed");
+  protocol::Recognised recognised{protocol::Page::raw(), ""};
+  if (options.protocol.empty()) {
+    auto found = protocol::recognise(*trace);
+    if (!found) return found.error();
+    recognised = std::move(*found);
+  } else {
+    auto page = protocol::Page::find(options.protocol);
+    if (!page) return page.error();
+    recognised = {std::move(*page), "named by --protocol"};
+  }
+  say("protocol " + std::string(recognised.page.name()) + " (" + recognised.because + ")");
+  const auto conversations = protocol::converse(*trace, recognised.page);
+  auto score = compile_score(std::move(recognised.page), conversations, options.renames);
+  if (!score) return score.error();
+  for (const std::string& remark : score->remarks) say(remark);
+  return Loaded{std::move(*score), trace->content_hash};
+}
+
+// The first signal ends the run early, with a full report; the second one ends the process.
+class Signals {
+ public:
+  Signals(asio::io_context& stage, std::function<void()>& interrupt)
+      : signals_(stage, SIGINT, SIGTERM), interrupt_(interrupt) {
+    wait();
+  }
+  bool seen() const noexcept { return seen_; }
+
+ private:
+  void wait() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (error) return;
+      if (seen_) std::_Exit(130);
+      seen_ = true;
+      say("ending early; once more to abort");
+      if (interrupt_) interrupt_();
+      wait();
+    });
+  }
+  asio::signal_set signals_;
+  std::function<void()>& interrupt_;
+  bool seen_ = false;
+};
+
+std::string names_in_words(const Score& score, const Plan& plan) {
+  std::string text;
+  for (std::size_t i = 0; i < score.names.size() && i < 8; ++i) {
+    const auto& name = score.names[i];
+    const std::uint32_t member = name.member == format::shared_by_all ? 0 : name.member;
+    text += (text.empty() ? "" : ", ") + name.recorded + " -> " + score.names.value(i, plan.names_of(0));
+    if (plan.copies > 1)
+      text += " .. " + score.names.value(i, plan.names_of(plan.clients() - plan.members + member));
+  }
+  return text;
+}
+
+// Plays the login of one copy under a name of its own. nullopt: it went well.
+std::optional<Exit> try_login(const Score& score, const Plan& crowd, const Options& options,
+                              const Addresses& addresses, asio::io_context& stage,
+                              std::function<void()>& interrupt) {
+  const Plan plan = make_trial(score, crowd);
+  if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
+  Options one = options;
+  one.workers = 1;
+  one.tolerate = 0;
+  one.watch.reset();
+  const RunResult result = perform(score, plan, one, addresses, nullptr, stage, interrupt, false);
+  const Counts counts = count(result);
+  if (counts.refused + counts.failed + counts.disconnected == 0) return std::nullopt;
+  const Verdict verdict = judge(result);
+  std::cerr << "chorus replay: the trial login of one copy failed; no crowd was started\n"
+            << explain({score, plan, one, result, verdict}, 3);
+  if (counts.connected == 0) return Exit::trouble;
+  return Exit::differs;
+}
+
+void describe(format::Writer& trace, const Account& account, std::uint64_t recording_hash) {
+  char hash[17];
+  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(recording_hash));
+  const json::object info{{"mode", "run"},
+                          {"tool", CHORUS_VERSION},
+                          {"protocol", account.score.page.name()},
+                          {"page", account.score.page.text()},
+                          {"source", hash},
+                          {"options", options_to_json(account.options, account.score)},
+                          {"result", to_json(account)}};
+  trace.info(json::serialize(info));
+}
+
+std::vector<format::NamedSketch> sketches(const Account& account) {
+  const Tally& tally = account.result.tally;
+  std::vector<format::NamedSketch> list;
+  const auto add = [&](const std::string& name, const Sketch& sketch) {
+    if (sketch.count() > 0) list.push_back({name, Nanos{0}, Nanos{0}, sketch});
+  };
+  add("lateness", tally.lateness);
+  add("pushback", tally.pushback);
+  add("connect", tally.connect);
+  add("ready", tally.ready);
+  for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
+    add("latency/" + std::string(account.score.page.kind_name(static_cast<KindId>(kind))),
+        tally.latency[kind]);
+  }
+  return list;
+}
+
+Expected<void> write_trace(format::Writer& trace, const Account& account, std::uint64_t recording_hash) {
+  const RunResult& result = account.result;
+  const std::vector<std::string> reasons = reasons_of(result.tally);
+  trace.clients(result.clients);
+  for (std::uint32_t copy = 0; copy < account.plan.copies; ++copy) {
+    if (!account.plan.kept(copy, account.options.keep)) continue;
+    trace.bindings(
+        protocol::bindings(account.score.names, account.plan.names_of(copy * account.plan.members)));
+  }
+  trace.divergences(result.tally.divergences);
+  trace.sketches(sketches(account));
+  trace.series(result.series);
+  describe(trace, account, recording_hash);
+  return trace.close();
+}
+
+Exit report(const Account& account) {
+  if (account.options.json) {
+    std::cout << json::serialize(to_json(account)) << "\n";
+  } else {
+    std::cout << in_words(account);
+    if (!account.options.output.empty()) std::cout << "trace    " << account.options.output << "\n";
+  }
+  std::cout.flush();
+  return exit_of(account);
+}
+
+}  // namespace
+
+Exit replay(const Options& wanted) {
+  Options options = wanted;
+
+  // Load: the recording becomes a score.
+  auto loaded = load_score(options);
+  if (!loaded) return trouble(loaded.error().what);
+  const Score& score = loaded->score;
+  if (score.page.is_raw() && !options.unjudged) {
+    say("no page knows this protocol: bytes are replayed as recorded and nothing can be judged (exit 2; "
+        "--unjudged accepts it)");
+  }
+  if (options.schedule == ScheduleKind::random && score.chat.empty()) {
+    return trouble("--schedule random needs chat messages, and the recording has none that the page lists");
+  }
+
+  // Plan: who is who, and whether the machine grants it.
+  const Plan plan = make_plan(score, options);
+  if (options.schedule == ScheduleKind::random && !options.duration) {
+    options.duration = options.ramp * plan.copies + score.duration;
+  }
+  if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
+  if (const auto granted = check_needs(plan, options); !granted) return trouble(granted.error().what);
+  const auto addresses = resolve(options);
+  if (!addresses) return trouble(addresses.error().what);
+  say(std::to_string(plan.clients()) + " clients: " + std::to_string(plan.copies) +
+      (plan.copies == 1 ? " copy of " : " copies of ") + std::to_string(plan.members) +
+      (score.names.size() > 0 ? "; " + names_in_words(score, plan) : ""));
+  std::unique_ptr<format::Writer> trace;
+  if (!options.output.empty()) {
+    format::WriterOptions writing;
+    writing.force = options.force;
+    auto created = format::Writer::create(options.output, writing);
+    if (!created) return trouble(created.error().what);
+    trace = std::move(*created);
+  }
+
+  // Try: the login of one copy.
+  asio::io_context stage(1);
+  std::function<void()> interrupt;
+  Signals signals(stage, interrupt);
+  if (options.trial) {
+    if (const auto failed = try_login(score, plan, options, *addresses, stage, interrupt)) return *failed;
+    if (signals.seen()) return trouble("ended before the crowd was started");
+  }
+
+  // Connect, run, join, merge.
+  const RunResult result = perform(score, plan, options, *addresses, trace.get(), stage, interrupt, true);
+
+  // Report.
+  const Verdict verdict = judge(result);
+  const Account account{score, plan, options, result, verdict};
+  Exit status = report(account);
+  if (trace) {
+    if (const auto written = write_trace(*trace, account, loaded->recording_hash); !written) {
+      return trouble(written.error().what);
+    }
+  }
+  return status;
+}
+
+}  // namespace chorus::replayer

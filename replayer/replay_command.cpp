@@ -1,0 +1,219 @@
+#include "replayer/replay_command.h"
+
+#include "replayer/replay.h"
+
+#include <cmath>
+#include <memory>
+
+#include <boost/asio/ip/address_v4.hpp>
+
+namespace chorus::replayer {
+namespace {
+
+using format::Nanos;
+
+// CLI11 reports a validation error with this text; "" means fine.
+template <class Parse, class Store>
+CLI::Option* add_parsed(CLI::App& command, const std::string& name, const std::string& help,
+                        const std::string& shown, const std::string& initial, Parse parse, Store store) {
+  auto* option = command.add_option_function<std::string>(
+      name,
+      [name, parse, store](const std::string& text) {
+        auto value = parse(text);
+        if (!value) throw CLI::ValidationError(name, value.error().what);
+        store(*value);
+      },
+      help);
+  option->type_name(shown);
+  if (!initial.empty()) option->default_str(initial);
+  return option;
+}
+
+Expected<std::uint32_t> parse_scale(const std::string& text) {
+  const bool times = !text.empty() && text.back() == 'x';
+  const std::string digits = times ? text.substr(0, text.size() - 1) : text;
+  if (digits.empty() || digits.size() > 7 || digits.find_first_not_of("0123456789") != std::string::npos ||
+      std::stoul(digits) == 0) {
+    return Trouble{"'" + text + "' is no number of copies; write it as 10x"};
+  }
+  return static_cast<std::uint32_t>(std::stoul(digits));
+}
+
+Expected<std::uint32_t> parse_cohort(const std::string& text) {
+  if (text == "all") return 0u;
+  auto copies = parse_scale(text);
+  if (!copies)
+    return Trouble{"'" + text + "' is no number of copies that share rooms; write a number or 'all'"};
+  return *copies;
+}
+
+Expected<double> parse_share(const std::string& text) {
+  const bool percent = !text.empty() && text.back() == '%';
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const std::string rest = end;
+  if (end == text.c_str() || !(rest.empty() || rest == "%") || !(value >= 0) || value > (percent ? 100 : 1)) {
+    return Trouble{"'" + text + "' is no share; write it as 1% or 0.01"};
+  }
+  return percent ? value / 100 : value;
+}
+
+// One address, or a range of IPv4 addresses.
+Expected<std::vector<std::string>> parse_sources(const std::string& text) {
+  const auto dash = text.find('-');
+  if (dash == std::string::npos) return std::vector<std::string>{text};
+  boost::system::error_code first_error, last_error;
+  const auto first = boost::asio::ip::make_address_v4(text.substr(0, dash), first_error).to_uint();
+  const auto last = boost::asio::ip::make_address_v4(text.substr(dash + 1), last_error).to_uint();
+  if (first_error || last_error || last < first || last - first > 65535) {
+    return Trouble{"'" + text + "' is no range of IPv4 addresses; write it as 127.0.0.2-127.0.0.9"};
+  }
+  std::vector<std::string> sources;
+  for (auto address = first; address <= last; ++address) {
+    sources.push_back(boost::asio::ip::address_v4(address).to_string());
+  }
+  return sources;
+}
+
+void add_crowd(CLI::App& command, Options& options) {
+  auto* clients =
+      command.add_option("--clients", options.clients, "how many users, rounded up to whole copies")
+          ->check(CLI::Range(1u, 10'000'000u))
+          ->type_name("N");
+  auto* scale = add_parsed(command, "--scale", "how many copies of the recording's group, as 10x", "N", "",
+                           parse_scale, [&](std::uint32_t copies) { options.scale = copies; });
+  clients->excludes(scale);
+  add_parsed(
+      command, "--ramp", "between the starts of two copies", "DURATION", "5ms",
+      [](const std::string& text) { return parse_duration(text); }, [&](Nanos d) { options.ramp = d; });
+  add_parsed(command, "--cohort", "copies that share rooms: a number, or 'all'", "N", "1", parse_cohort,
+             [&](std::uint32_t copies) { options.cohort = copies; });
+  command.add_option("--workers", options.workers, "threads that read, each with a share of the clients")
+      ->check(CLI::Range(1u, 256u))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      .add_option("--pending", options.pending,
+                  "connects under way at once; keep it below the server's backlog")
+      ->check(CLI::Range(1u, 65535u))
+      ->type_name("N")
+      ->capture_default_str();
+  add_parsed(command, "--source", "local addresses to connect from, as 127.0.0.2-127.0.0.9", "ADDRESS", "",
+             parse_sources, [&](std::vector<std::string> sources) { options.sources = std::move(sources); });
+  command
+      .add_option_function<std::string>(
+          "--on-refused",
+          [&](const std::string& text) {
+            options.on_refused = text == "retry" ? OnRefused::retry : OnRefused::give_up;
+          },
+          "a client that the server turns away gives up, or tries five times more (200ms doubling, with "
+          "jitter)")
+      ->check(CLI::IsMember({"give-up", "retry"}))
+      ->type_name("WHAT")
+      ->default_str("give-up");
+}
+
+void add_schedule(CLI::App& command, Options& options) {
+  const auto duration = [](const std::string& text) { return parse_duration(text); };
+  command.add_option("--speed", options.speed, "divides think times, never timeouts")
+      ->check(CLI::Range(0.001, 1000.0))
+      ->type_name("X")
+      ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--schedule",
+          [&](const std::string& text) {
+            options.schedule = text == "random" ? ScheduleKind::random : ScheduleKind::recorded;
+          },
+          "recorded: everybody as recorded; random: a random client sends a random recorded chat message")
+      ->check(CLI::IsMember({"recorded", "random"}))
+      ->type_name("WHICH")
+      ->default_str("recorded");
+  add_parsed(command, "--send-every", "one message of the whole crowd that often (random)", "DURATION",
+             "10ms", duration, [&](Nanos d) { options.send_every = d; });
+  add_parsed(command, "--duration",
+             "then everybody says the recorded farewell; random: as long as the recording after the ramp",
+             "DURATION", "", duration, [&](Nanos d) { options.duration = d; });
+  command.add_flag("--loop", options.loop, "repeat the recorded chat until --duration, without reconnecting");
+  command.add_option("--seed", options.seed, "of everything random")->type_name("N")->capture_default_str();
+  add_parsed(command, "--timeout", "how long a connect or a gate may take", "DURATION", "30s", duration,
+             [&](Nanos d) { options.timeout = d; });
+  add_parsed(command, "--drain", "how long the last answers may take", "DURATION", "10s", duration,
+             [&](Nanos d) { options.drain = d; });
+}
+
+void add_meaning(CLI::App& command, Options& options) {
+  command
+      .add_option("--protocol", options.protocol,
+                  "a built-in page (chorus protocols) or a file; found by itself when not given")
+      ->type_name("NAME|FILE");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--rename",
+          [&](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              auto rename = protocol::parse_rename(text);
+              if (!rename) throw CLI::ValidationError("--rename", rename.error().what);
+              options.renames.push_back(std::move(*rename));
+            }
+          },
+          "a recorded name and what stands for it, as alice=u{client:07} or #room=#room{cohort}")
+      ->type_name("OLD=NEW");
+  add_parsed(command, "--tolerate", "share of clients that may fail, as 1%", "SHARE", "0", parse_share,
+             [&](double share) { options.tolerate = share; });
+  command.add_flag("!--no-trial", options.trial, "do not try the login of one copy first");
+  command.add_flag("--unjudged", options.unjudged, "accept that without a page nothing can be judged");
+}
+
+void add_output(CLI::App& command, Options& options) {
+  command.add_option("-o,--output", options.output, "write the run's trace")->type_name("FILE");
+  command.add_flag("--force", options.force, "replace an existing file");
+  command.add_option("--keep", options.keep, "copies whose every byte goes into the trace")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--watch", options.watch, "the server's process: its CPU and memory beside our own")
+      ->check(CLI::PositiveNumber)
+      ->type_name("PID");
+  command.add_flag("--json", options.json, "one JSON document on stdout (chorus.replay/1)");
+}
+
+Expected<void> check_together(const Options& options) {
+  if (options.clients == 0 && options.scale == 0)
+    return Trouble{"how large a crowd? Give --clients N or --scale 10x"};
+  if (!std::isfinite(options.speed)) return Trouble{"--speed must be a number, as 2 or 0.5"};
+  if (options.send_every <= Nanos{0}) return Trouble{"--send-every must be longer than 0"};
+  if (options.timeout <= Nanos{0} || options.drain < Nanos{0}) {
+    return Trouble{"--timeout must be longer than 0, --drain at least 0"};
+  }
+  if (options.loop && !options.duration) return Trouble{"--loop needs an end: give --duration"};
+  if (options.loop && options.schedule == ScheduleKind::random) {
+    return Trouble{"--loop repeats the recorded schedule; the random one does not end by itself anyway"};
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_replay_command(CLI::App& app, int& exit_status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("replay", "replay a recording as a crowd against a live server");
+  command->add_option("recording", options->recording, "a trace made by chorus record")
+      ->required()
+      ->type_name("FILE");
+  add_parsed(
+      *command, "--target", "the server", "HOST:PORT", "",
+      [](const std::string& text) { return parse_address(text); },
+      [options](Address address) { options->target = std::move(address); })
+      ->required();
+  add_crowd(*command, *options);
+  add_schedule(*command, *options);
+  add_meaning(*command, *options);
+  add_output(*command, *options);
+  command->callback([options, &exit_status] {
+    const auto checked = check_together(*options);
+    if (!checked) throw CLI::ValidationError(checked.error().what);
+    exit_status = static_cast<int>(replay(*options));
+  });
+}
+
+}  // namespace chorus::replayer

@@ -1,0 +1,194 @@
+#include "replayer/schedule.h"
+
+#include <algorithm>
+
+namespace chorus::replayer {
+
+Schedule::Schedule(const Score& score, const Plan& plan, const Options& options)
+    : score_(score),
+      plan_(plan),
+      options_(options),
+      cues_(plan.clients()),
+      seen_(plan.clients() * score.gate_kinds.size()),
+      random_(options.seed) {}
+
+Nanos Schedule::think(Nanos recorded) const {
+  if (options_.speed == 1) return recorded;
+  return Nanos(static_cast<std::int64_t>(static_cast<double>(recorded.count()) / options_.speed));
+}
+
+void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos now) {
+  Cue& cue = cues_[client];
+  cue.generation = generation;
+  // The first intended time is the planned start; a second connection (a retry) starts when it is there.
+  cue.intended = cue.on ? now : plan_.start_of(client, score_, options_.ramp);
+  cue.connected = now;
+  cue.step = 0;
+  cue.on = true;
+  cue.leaving = false;
+  for (std::uint16_t slot = 0; slot < score_.gate_kinds.size(); ++slot) seen(client, slot) = {};
+  arm(client, now);
+}
+
+void Schedule::gate(std::uint32_t client, std::uint32_t generation, std::uint16_t slot, Nanos arrival) {
+  Cue& cue = cues_[client];
+  if (cue.generation != generation || !cue.on) return;
+  Seen& here = seen(client, slot);
+  ++here.count;
+  here.at = arrival;
+  const Step& step = part(client).steps[cue.step];
+  if (cue.waiting && step.gate == slot && here.count >= step.gate_count) arm(client, arrival);
+}
+
+void Schedule::gone(std::uint32_t client, std::uint32_t generation) {
+  Cue& cue = cues_[client];
+  if (cue.generation != generation) return;
+  ++cue.serial;
+  cue.waiting = false;
+  cue.generation = none;
+  step_off_stage(client);
+}
+
+// Plans the client's next step. I_k = I_(k-1) + gap, or max(G_k, I_(k-1)) + think behind a gate.
+void Schedule::arm(std::uint32_t client, Nanos now) {
+  Cue& cue = cues_[client];
+  const Part& script = part(client);
+  if (!curtain_ && !plan_.trial && options_.schedule == ScheduleKind::random &&
+      cue.step == script.first_chat) {
+    step_on_stage(client, now);
+    return;
+  }
+  if (!curtain_ && options_.loop && cue.step == script.farewell && script.first_chat < script.farewell) {
+    cue.step = script.first_chat;
+  }
+  const Step& step = script.steps[cue.step];
+  Nanos base = cue.intended;
+  cue.waiting = false;
+  if (step.gate != no_slot && !cue.leaving) {
+    const Seen& opened = seen(client, step.gate);
+    if (opened.count < step.gate_count) {
+      cue.waiting = true;
+      push(client, now + options_.timeout);
+      return;
+    }
+    base = std::max(base, opened.at);
+  }
+  push(client, base + think(step.wait));
+}
+
+void Schedule::push(std::uint32_t client, Nanos time) {
+  heap_.push({time, client, ++cues_[client].serial});
+}
+
+void Schedule::skip_stale() {
+  while (!heap_.empty() && cues_[heap_.top().client].serial != heap_.top().serial) heap_.pop();
+}
+
+Nanos Schedule::next() const noexcept {
+  const_cast<Schedule*>(this)->skip_stale();  // stale entries are no content
+  return std::min(draw_at_, heap_.empty() ? never : heap_.top().time);
+}
+
+std::optional<Due> Schedule::take(Nanos now) {
+  for (;;) {
+    skip_stale();
+    const Nanos first = heap_.empty() ? never : heap_.top().time;
+    if (std::min(first, draw_at_) > now) return std::nullopt;
+    if (draw_at_ <= first) {
+      if (auto due = draw()) return due;
+      continue;
+    }
+    const Entry entry = heap_.top();
+    heap_.pop();
+    return perform(entry.client, entry.time);
+  }
+}
+
+Due Schedule::perform(std::uint32_t client, Nanos time) {
+  Cue& cue = cues_[client];
+  const Part& script = part(client);
+  Due due;
+  due.client = client;
+  due.generation = cue.generation;
+  due.part = plan_.part_of(client);
+  due.step = cue.step;
+  due.intended = time;
+  due.possible = std::max(time, cue.connected);
+  if (cue.waiting) {  // its gate did not open in time
+    due.action = Due::Do::give_up;
+    return due;
+  }
+  cue.intended = time;
+  if (script.steps[cue.step].action == Step::Do::close) {
+    due.action = Due::Do::close;
+    return due;
+  }
+  const bool repeats = options_.loop && !curtain_ && cue.step + 1 == script.farewell;
+  due.last_words = cue.step + 2 == script.steps.size() && !repeats;
+  ++cue.step;
+  arm(client, time);
+  return due;
+}
+
+void Schedule::step_on_stage(std::uint32_t client, Nanos now) {
+  Cue& cue = cues_[client];
+  if (cue.talker != none || score_.chat.empty()) return;
+  cue.talker = static_cast<std::uint32_t>(talkers_.size());
+  talkers_.push_back(client);
+  if (draw_at_ != never) return;
+  // The grid is absolute from the first talker on; ticks at which nobody was there were never scheduled.
+  if (drawn_ == 0) drawn_from_ = now;
+  const Nanos every = options_.send_every;
+  drawn_ = std::max<std::uint64_t>(drawn_ + 1, static_cast<std::uint64_t>((now - drawn_from_) / every) + 1);
+  draw_at_ = drawn_from_ + every * static_cast<std::int64_t>(drawn_);
+}
+
+void Schedule::step_off_stage(std::uint32_t client) {
+  Cue& cue = cues_[client];
+  if (cue.talker == none) return;
+  talkers_[cue.talker] = talkers_.back();
+  cues_[talkers_.back()].talker = cue.talker;
+  talkers_.pop_back();
+  cue.talker = none;
+}
+
+std::optional<Due> Schedule::draw() {
+  if (talkers_.empty()) {
+    draw_at_ = never;
+    return std::nullopt;
+  }
+  const std::uint32_t client = talkers_[random_() % talkers_.size()];
+  const ChatLine& line = score_.chat[random_() % score_.chat.size()];
+  Due due;
+  due.client = client;
+  due.generation = cues_[client].generation;
+  due.part = line.part;
+  due.step = line.step;
+  due.intended = draw_at_;
+  due.possible = std::max(draw_at_, cues_[client].connected);
+  draw_at_ = drawn_from_ + options_.send_every * static_cast<std::int64_t>(++drawn_);
+  return due;
+}
+
+void Schedule::curtain(Nanos now, Nanos spread) {
+  curtain_ = true;
+  draw_at_ = never;
+  std::int64_t place = 0;
+  for (std::uint32_t client = 0; client < cues_.size(); ++client) {
+    Cue& cue = cues_[client];
+    step_off_stage(client);
+    if (!cue.on || cue.generation == none || cue.step > part(client).farewell) continue;
+    cue.step = part(client).farewell;
+    cue.leaving = true;
+    cue.intended = now + spread * place++;
+    arm(client, now);
+  }
+}
+
+std::uint64_t Schedule::drop_due(Nanos now) {
+  std::uint64_t dropped = 0;
+  while (const auto due = take(now)) dropped += due->action == Due::Do::send;
+  return dropped;
+}
+
+}  // namespace chorus::replayer

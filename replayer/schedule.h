@@ -1,0 +1,95 @@
+// The schedule: which message of which client is due when. Pure: times are passed in, so tests play hours in
+// no time.
+//
+// The recorded schedule follows the recursion of design.md ("What the words mean"): only intended times enter
+// it, never actual ones, so lateness cannot accumulate and a frozen server cannot hide. The random one is the
+// original stress tool's: everybody logs in and joins as recorded, then a random client sends a random
+// recorded chat message every `send_every`, on an absolute grid. Owned by the sender's thread; one entry in a
+// heap for each client.
+#pragma once
+
+#include "replayer/plan.h"
+
+#include <limits>
+#include <optional>
+#include <queue>
+#include <random>
+#include <vector>
+
+namespace chorus::replayer {
+
+inline constexpr Nanos never = Nanos::max();
+
+struct Due {
+  enum class Do : std::uint8_t { send, close, give_up };
+  Do action = Do::send;
+  bool last_words = false;  // nothing will be sent after this
+  std::uint32_t client = 0, generation = 0;
+  std::uint32_t part = 0, step = 0;  // of Score::parts
+  Nanos intended{};                  // I: what latency counts from
+  Nanos possible{};  // the later of I and the connection's being up: what lateness counts from
+};
+
+class Schedule {
+ public:
+  Schedule(const Score& score, const Plan& plan, const Options& options);
+
+  // Notices, in any order; those of an older generation than a client's latest are ignored.
+  void connected(std::uint32_t client, std::uint32_t generation, Nanos now);
+  void gate(std::uint32_t client, std::uint32_t generation, std::uint16_t slot, Nanos arrival);
+  void gone(std::uint32_t client, std::uint32_t generation);
+  // No more chat: whoever is on stage says the recorded farewell, `spread` apart, and closes.
+  void curtain(Nanos now, Nanos spread);
+
+  Nanos next() const noexcept;         // when take() has something; `never` while nothing is planned
+  std::optional<Due> take(Nanos now);  // what is due, earliest first
+  std::uint64_t drop_due(Nanos now);   // how many sends were due and will never be attempted
+
+ private:
+  struct Cue {
+    Nanos intended{}, connected{};
+    std::uint32_t generation = 0;
+    std::uint32_t step = 0;
+    std::uint32_t serial = 0;     // entries of the heap with another one are stale
+    std::uint32_t talker = none;  // place in talkers_
+    bool waiting = false, on = false, leaving = false;
+  };
+  struct Entry {
+    Nanos time;
+    std::uint32_t client, serial;
+    bool operator>(const Entry& other) const noexcept { return time > other.time; }
+  };
+  struct Seen {
+    Nanos at{};
+    std::uint32_t count = 0;
+  };
+  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+  const Part& part(std::uint32_t client) const { return score_.parts[plan_.part_of(client)]; }
+  Seen& seen(std::uint32_t client, std::uint16_t slot) {
+    return seen_[client * score_.gate_kinds.size() + slot];
+  }
+  void arm(std::uint32_t client, Nanos now);
+  void push(std::uint32_t client, Nanos time);
+  void skip_stale();
+  Due perform(std::uint32_t client, Nanos time);
+  std::optional<Due> draw();
+  void step_on_stage(std::uint32_t client, Nanos now);
+  void step_off_stage(std::uint32_t client);
+  Nanos think(Nanos recorded) const;
+
+  const Score& score_;
+  const Plan& plan_;
+  const Options& options_;
+  std::vector<Cue> cues_;
+  std::vector<Seen> seen_;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
+  bool curtain_ = false;
+  // random schedule
+  std::vector<std::uint32_t> talkers_;
+  Nanos draw_at_ = never, drawn_from_{};
+  std::uint64_t drawn_ = 0;
+  std::mt19937_64 random_;
+};
+
+}  // namespace chorus::replayer

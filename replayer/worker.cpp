@@ -1,0 +1,68 @@
+#include "replayer/worker.h"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+namespace chorus::replayer {
+namespace {
+
+constexpr std::size_t read_size = 64 * 1024;                 // bytes; one buffer for all clients of a worker
+constexpr auto sweep_every = std::chrono::milliseconds(50);  // deadlines are seconds
+
+}  // namespace
+
+Worker::Worker(Engine& engine, Block block, Live& live)
+    : engine_(engine),
+      block_(block),
+      busy_(context_.get_executor()),
+      sweeper_(context_),
+      read_buffer_(read_size, '\0'),
+      desk_{engine, context_, tally_, live, read_buffer_, watched_} {
+  tally_.received_by_kind.resize(engine.score.page.kinds());
+  tally_.latency.resize(engine.score.page.kinds());
+  clients_.reserve(block.last - block.first);
+  for (std::uint32_t client = block.first; client < block.last; ++client)
+    clients_.emplace_back(desk_, client);
+}
+
+Worker::~Worker() {
+  join();
+}
+
+void Worker::start() {
+  sweep();
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+void Worker::sweep() {
+  const Nanos now = engine_.now();
+  // check() may add to watched_, so the list is taken first.
+  std::vector<std::uint32_t> looked_at;
+  looked_at.swap(watched_);
+  for (const std::uint32_t client : looked_at) {
+    if (at(client).check(now)) watched_.push_back(client);
+  }
+  sweeper_.expires_after(sweep_every);
+  sweeper_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) sweep();
+  });
+}
+
+void Worker::interrupt() {
+  boost::asio::post(context_, [this] {
+    for (Client& client : clients_) client.interrupt();
+  });
+}
+
+void Worker::join() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(context_, [this] {
+    stopping_ = true;
+    sweeper_.cancel();
+    busy_.reset();
+  });
+  thread_.join();
+}
+
+}  // namespace chorus::replayer
