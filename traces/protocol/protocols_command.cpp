@@ -38,7 +38,7 @@ Exit print(const std::string& name) {
 void add_protocols_command(CLI::App& app, int& exit_status) {
   auto name = std::make_shared<std::string>();
   CLI::App* command =
-      app.add_subcommand("protocols", "list the built-in pages, or print one (a start for your own)");
+      app.add_subcommand("protocols", "List the built-in pages, or print one (a start for your own)");
   command->add_option("name", *name, "a page: its text is printed; a file: it is checked and printed")
       ->type_name("NAME|FILE");
   command->callback(

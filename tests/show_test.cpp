@@ -1,0 +1,196 @@
+// `chorus show`: what a stranger is told about a trace.
+#include "traces/convert/show.h"
+
+#include "tests/chat_sample.h"
+#include "traces/convert/printable.h"
+#include "traces/convert/show_command.h"
+
+#include <iostream>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+
+using namespace chorus;
+using namespace chorus::sample;
+using convert::printable;
+
+namespace {
+
+// A describer that knows one kind and one name, as a page would.
+Expected<convert::Seen> described(const format::Trace& trace, const std::string& protocol) {
+  if (protocol == "nothing") return Trouble{"there is no protocol \"nothing\""};
+  convert::Seen seen;
+  seen.protocol = "test";
+  seen.because = "for the test";
+  seen.raw = false;
+  seen.kinds = {{"SAY", 4, 0}, {"HEAR", 0, 12}};
+  seen.names = {{"user", "alice", "u{client:07}"}};
+  for (const format::Event& event : trace.events)
+    if (event.kind == EventKind::ToServer)
+      seen.messages.push_back({event.time, event.connection, true, "SAY", event.payload});
+  return seen;
+}
+
+Expected<convert::Seen> undescribed(const format::Trace&, const std::string&) {
+  convert::Seen seen;
+  seen.protocol = "raw";
+  return seen;
+}
+
+struct Answer {
+  int status = -1;
+  std::string out, err;
+};
+
+Answer show(std::vector<std::string> arguments, const convert::Describe& describe = described) {
+  CLI::App app;
+  Answer answer;
+  std::ostringstream out, err;
+  convert::add_show_command(app, answer.status, describe);
+  arguments.insert(arguments.begin(), "show");
+  std::reverse(arguments.begin(), arguments.end());
+  std::streambuf *cout = std::cout.rdbuf(out.rdbuf()), *cerr = std::cerr.rdbuf(err.rdbuf());
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    answer.status = error.get_exit_code();
+  }
+  std::cout.rdbuf(cout);
+  std::cerr.rdbuf(cerr);
+  answer.out = out.str();
+  answer.err = err.str();
+  return answer;
+}
+
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("text of a chat is shown without anything that a terminal could obey", "[show]") {
+  CHECK(printable("h\xc3\xa9llo \xe2\x82\xac") == "h\xc3\xa9llo \xe2\x82\xac");
+  CHECK(printable(std::string_view("a\0b\x1b[31m\r\n\t\\", 12)) == "a\\x00b\\x1b[31m\\r\\n\\t\\\\");
+  CHECK(printable(std::string("bob") + std::string(29, '\0') + "x") == "bob\\0{29}x");
+  CHECK(convert::printable_words("expected \\x04\n") == "expected \\x04\\n");
+  CHECK(printable("\xff\xc3") == "\\xff\\xc3");
+  CHECK(printable("\xc2\x9b") == "\\xc2\\x9b");           // a C1 control
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // a surrogate
+  CHECK(printable("0123456789", 10) == "0123456789");
+  CHECK(printable("0123456789a", 10) == "0123456...");
+  CHECK(printable("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 4) == "\xc3\xa9...");
+}
+
+TEST_CASE("the summary of a recording says what it is, how its connections ended and what is in it",
+          "[show]") {
+  format::sample::Folder folder;
+  Steps steps = session();
+  steps.push_back({80, 2, EventKind::Refused, "Connection refused"});
+  write(folder / "a.trace", steps);
+  const Answer answer = show({(folder / "a.trace").string()});
+  CHECK(answer.status == 0);
+  CHECK(answer.err.empty());
+  CHECK(has(answer.out, "a.trace: a recording\n"));
+  CHECK(has(answer.out, "started    2023-11-14T22:13:20.000Z, 80ms long\n"));
+  CHECK(has(answer.out, "protocol   test (for the test)\n"));
+  CHECK(has(answer.out, "4 messages"));
+  CHECK(has(answer.out, "connections (3)\n"));
+  CHECK(has(answer.out, "server ended, client ended\n"));
+  CHECK(has(answer.out, "refused (Connection refused)\n"));
+  CHECK(has(answer.out, "HEAR          -         12\n"));
+  CHECK(has(answer.out, "user  alice  u{client:07}\n"));
+}
+
+TEST_CASE("events are one aligned line for each message, cut unless all of it is wanted", "[show]") {
+  format::sample::Folder folder;
+  const std::string text(100, 'x');
+  write(folder / "a.trace", {{0, 7, EventKind::Opened, "a b"},
+                             {5, 7, EventKind::ToServer, "hello\n"},
+                             {1500, 7, EventKind::ToServer, text},
+                             {1600, 7, EventKind::ClientEnd, ""}});
+  const std::string file = (folder / "a.trace").string();
+  CHECK(show({file, "--events"}).out ==
+        "0.000000  7  --        opened: a b\n"
+        "0.005000  7  ->  SAY   hello\\n\n"
+        "1.500000  7  ->  SAY   " +
+            text.substr(0, 57) +
+            "...\n"
+            "1.600000  7  --        client ended\n");
+  CHECK(has(show({file, "--events", "--full"}).out, text + "\n"));
+}
+
+TEST_CASE("without a page events are one line for each chunk", "[show]") {
+  format::sample::Folder folder;
+  write(folder / "a.trace", {{0, 0, EventKind::Opened, "a b"},
+                             {5, 0, EventKind::ToServer, "hel"},
+                             {6, 0, EventKind::ToClient, "lo"}});
+  CHECK(show({(folder / "a.trace").string(), "--events"}, undescribed).out ==
+        "0.000000  0  --  opened: a b\n"
+        "0.005000  0  ->  hel\n"
+        "0.006000  0  <-  lo\n");
+}
+
+TEST_CASE("a run's summary has its verdict, outcomes with reasons, divergences and times", "[show]") {
+  format::sample::Folder folder;
+  const auto recording = write(folder / "a.trace", session());
+  Crowd run = crowd(recording, "INVALID");
+  run.tables.clients.push_back({4, 2, 0, format::Outcome::Failed, 1, 2, -1, -1, false});
+  run.tables.divergences = {{4, 2, std::chrono::milliseconds(30), "001 Welcome", "433\r\n"}};
+  format::NamedSketch sketch{"latency/JOIN", Nanos(0), std::chrono::seconds(1), {}};
+  sketch.sketch.add(std::chrono::milliseconds(8), 40);
+  run.tables.sketches = {sketch, sketch};
+  write(folder / "crowd.trace", run.steps, run.tables);
+  const std::string out = show({(folder / "crowd.trace").string()}).out;
+  CHECK(has(out, "crowd.trace: a run\n"));
+  CHECK(has(out, "the run is INVALID\n  lateness at p99 is 4 ms\n"));
+  CHECK(has(out, "clients (5)\n  4  completed\n  1  failed     433 Nickname in use\n"));
+  CHECK(has(out, "  client 4 after 2 sent, at 0.030000\n    expected 001 Welcome\n    got      433\\r\\n\n"));
+  CHECK(has(out, "latency/JOIN     80"));
+}
+
+TEST_CASE("the JSON of show has the facts of its text and the messages when asked for", "[show]") {
+  format::sample::Folder folder;
+  write(folder / "a.trace", session());
+  const Answer answer = show({(folder / "a.trace").string(), "--json", "--events"});
+  const auto document = boost::json::parse(answer.out).as_object();
+  CHECK(document.at("schema") == "chorus.show/1");
+  CHECK(document.at("mode") == "recording");
+  CHECK(document.at("duration_us") == 71000);
+  CHECK(document.at("connections").as_array().size() == 2);
+  CHECK(document.at("protocol").at("name") == "test");
+  CHECK(document.at("run").is_null());
+  REQUIRE(document.at("messages").as_array().size() == 7);
+  CHECK(document.at("messages").at(0).at("text") == "NICK alice\\r\\nUSER alice 0 * :Alice\\r\\n");
+}
+
+TEST_CASE("a cut trace and a .partial one show what they have and say what is lost", "[show]") {
+  format::sample::Folder folder;
+  format::WriterOptions options;
+  options.block_events = 4;
+  write(folder / "a.trace", session(), {}, options);
+  const std::string bytes = format::sample::read_file(folder / "a.trace");
+  format::sample::write_file(folder / "b.trace.partial", std::string_view(bytes).substr(0, bytes.size() / 2));
+  const Answer answer = show({(folder / "b.trace.partial").string()});
+  CHECK(answer.status == 0);
+  CHECK(has(answer.out, "damage     the file is cut: "));
+  CHECK(has(answer.err, "the file is cut: "));
+
+  const Answer missing = show({(folder / "b.trace").string()});
+  CHECK(missing.status == 2);
+  CHECK(has(missing.err, "b.trace.partial is there"));
+}
+
+TEST_CASE("what is no trace, or no protocol, is one line and exit status 2", "[show]") {
+  format::sample::Folder folder;
+  format::sample::write_file(folder / "text",
+                             "this is no trace, this is some text that is long enough to be one........");
+  write(folder / "a.trace", session());
+  for (const auto& arguments : {std::vector<std::string>{(folder / "text").string()},
+                                {(folder / "a.trace").string(), "--protocol", "nothing"}}) {
+    const Answer answer = show(arguments);
+    CHECK(answer.status == 2);
+    CHECK(answer.out.empty());
+    CHECK(std::count(answer.err.begin(), answer.err.end(), '\n') == 1);
+  }
+}

@@ -1,0 +1,80 @@
+#include "traces/convert/show_command.h"
+
+#include "traces/convert/standard_output.h"
+#include "traces/convert/summary.h"
+
+#include <iostream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+namespace chorus::convert {
+namespace {
+
+struct Arguments {
+  std::string file, protocol;
+  bool events = false, full = false, json = false;
+};
+
+int trouble(const std::string& what) {
+  std::cerr << "chorus show: " << what << "\n";
+  return static_cast<int>(Exit::trouble);
+}
+
+void chunks_as_messages(const format::Trace& trace, Seen& seen) {
+  for (const format::Event& event : trace.events) {
+    const bool to_server = event.kind == format::EventKind::ToServer;
+    if (to_server || event.kind == format::EventKind::ToClient)
+      seen.messages.push_back({event.time, event.connection, to_server, "", event.payload});
+  }
+}
+
+int show(const Arguments& arguments, const Describe& describe) {
+  const auto trace = format::load(arguments.file);
+  if (!trace) {
+    std::error_code ignored;
+    const std::string partial = arguments.file + ".partial";
+    const bool hint =
+        !std::filesystem::exists(arguments.file, ignored) && std::filesystem::exists(partial, ignored);
+    return trouble(trace.error().what + (hint ? "; " + partial +
+                                                    " is there: it is still being written, or its writer "
+                                                    "did not come to an end"
+                                              : ""));
+  }
+  auto seen = describe(*trace, arguments.protocol);
+  if (!seen) return trouble(seen.error().what);
+  if (seen->raw) chunks_as_messages(*trace, *seen);
+
+  format::Nanos length{};
+  for (const format::Event& event : trace->events) length = std::max(length, event.time);
+  if (const std::string damage = damage_text(*trace, length); !damage.empty())
+    std::cerr << "chorus show: " << arguments.file << ": " << damage << "\n";
+
+  ShowOptions options;
+  options.events = arguments.events;
+  options.full = arguments.full;
+  if (arguments.full) options.rows = 0;
+  const auto written = to_stdout([&](std::ostream& out) {
+    arguments.json ? show_json(out, *trace, *seen, options) : show_text(out, *trace, *seen, options);
+  });
+  return written ? static_cast<int>(Exit::ok) : trouble(written.error().what);
+}
+
+}  // namespace
+
+void add_show_command(CLI::App& app, int& exit_status, Describe describe) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("show", "Say what a trace holds");
+  command->add_option("file", arguments->file, "a trace; a .partial one too")->required()->type_name("FILE");
+  command->add_option("--protocol", arguments->protocol, "a built-in protocol or a page's file [recognised]")
+      ->type_name("NAME");
+  command->add_flag("--events", arguments->events,
+                    "one line for each message, or for each chunk without a page");
+  command->add_flag("--full", arguments->full, "do not cut texts and tables");
+  command->add_flag("--json", arguments->json, "one JSON document on stdout");
+  command->callback([arguments, &exit_status, describe = std::move(describe)] {
+    exit_status = show(*arguments, describe);
+  });
+}
+
+}  // namespace chorus::convert

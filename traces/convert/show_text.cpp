@@ -1,0 +1,177 @@
+#include "traces/convert/printable.h"
+#include "traces/convert/show.h"
+#include "traces/convert/summary.h"
+#include "traces/convert/table.h"
+#include "traces/format/quantity.h"
+
+#include <ostream>
+
+#include <boost/json.hpp>
+
+namespace chorus::convert {
+namespace {
+
+namespace json = boost::json;
+using format::Nanos;
+
+constexpr std::size_t text_width = 80;  // of what a client expected and got, so that a line fits 100 columns
+
+std::string text_of(const json::object& in, std::string_view key) {
+  const json::value* value = in.if_contains(key);
+  return value && value->is_string() ? printable_words(std::string_view(value->as_string())) : std::string{};
+}
+
+// The summary, section by section.
+class Sheet {
+ public:
+  Sheet(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options)
+      : out_(out), trace_(trace), seen_(seen), options_(options), summary_(summarise(trace)) {}
+
+  void print() {
+    head();
+    connections();
+    kinds();
+    names();
+    if (trace_.is_run()) run();
+  }
+
+ private:
+  std::size_t shown(std::size_t rows) const {
+    return options_.rows == 0 ? rows : std::min(rows, options_.rows);
+  }
+  void more(std::size_t rows) {
+    if (shown(rows) < rows) out_ << "  and " << rows - shown(rows) << " more (--full or --json list them)\n";
+  }
+
+  void head() {
+    const ConnectionSummary& total = summary_.total;
+    out_ << trace_.path.string() << ": a " << (trace_.is_run() ? "run" : "recording") << "\n";
+    Table table("ll");
+    table.row({"started", summary_.started + ", " + brief(summary_.length) + " long"});
+    if (const std::string tool = text_of(summary_.info, "tool"); !tool.empty()) table.row({"made by", tool});
+    if (const std::string changed = text_of(summary_.info, "changed"); !changed.empty())
+      table.row({"changed", changed});
+    table.row({"protocol", seen_.protocol + (seen_.because.empty() ? "" : " (" + seen_.because + ")")});
+    table.row({"to server", traffic(total.bytes_to_server, total.chunks_to_server, true)});
+    table.row({"to client", traffic(total.bytes_to_client, total.chunks_to_client, false)});
+    if (const std::string damage = damage_text(trace_, summary_.length); !damage.empty())
+      table.row({"damage", damage});
+    for (const std::string& broken : seen_.broken) table.row({"broken", printable_words(broken)});
+    table.print(out_);
+  }
+
+  std::string traffic(std::uint64_t bytes, std::uint64_t chunks, bool to_server) const {
+    std::uint64_t messages = 0;
+    for (const KindCount& kind : seen_.kinds) messages += to_server ? kind.to_server : kind.to_client;
+    return (seen_.raw ? "" : std::to_string(messages) + " messages, ") + show_size(bytes) + " in " +
+           std::to_string(chunks) + " chunks";
+  }
+
+  void connections() {
+    const auto& rows = summary_.connections;
+    out_ << "\nconnections (" << rows.size() << (trace_.is_run() ? " kept)\n" : ")\n");
+    Table table("rrrrrl");
+    table.row({"#", "opened", "lasted", "to server", "to client", "ended"});
+    for (std::size_t i = 0; i < shown(rows.size()); ++i) {
+      const ConnectionSummary& row = rows[i];
+      table.row({std::to_string(row.connection), seconds(row.opened), brief(row.ended - row.opened),
+                 show_size(row.bytes_to_server), show_size(row.bytes_to_client), row.end});
+    }
+    table.print(out_);
+    more(rows.size());
+  }
+
+  void kinds() {
+    if (seen_.kinds.empty()) return;
+    out_ << "\nmessages by kind\n";
+    Table table("lrr");
+    table.row({"", "to server", "to client"});
+    const auto count = [](std::uint64_t n) { return n == 0 ? std::string("-") : std::to_string(n); };
+    for (const KindCount& kind : seen_.kinds)
+      table.row({printable(kind.kind), count(kind.to_server), count(kind.to_client)});
+    table.print(out_);
+  }
+
+  void names() {
+    if (!seen_.names_problem.empty()) out_ << "\nnames: " << printable_words(seen_.names_problem) << "\n";
+    if (seen_.names.empty()) return;
+    out_ << "\nnames, and what stands for them in a replay\n";
+    Table table("lll");
+    for (const NameSeen& name : seen_.names)
+      table.row({name.role, printable(name.recorded), printable(name.value)});
+    table.print(out_);
+  }
+
+  void run() {
+    verdict();
+    clients();
+    divergences();
+    quantiles();
+  }
+
+  void verdict() {
+    const json::value* result = summary_.info.if_contains("result");
+    if (!result || !result->is_object()) {
+      out_ << "\nthe run has no result: it did not come to its end\n";
+      return;
+    }
+    out_ << "\nthe run is " << text_of(result->as_object(), "verdict") << "\n";
+    const json::value* reasons = result->as_object().if_contains("reasons");
+    if (reasons && reasons->is_array())
+      for (const json::value& reason : reasons->as_array())
+        if (reason.is_string()) out_ << "  " << printable_words(std::string_view(reason.as_string())) << "\n";
+  }
+
+  void clients() {
+    out_ << "\nclients (" << trace_.clients.size() << ")\n";
+    Table table("rll");
+    for (const Fate& fate : fates(trace_, summary_.info))
+      table.row({std::to_string(fate.count), fate.outcome, printable_words(fate.reason)});
+    table.print(out_);
+  }
+
+  void divergences() {
+    const auto& rows = trace_.divergences;
+    if (rows.empty()) return;
+    out_ << "\ndivergences (" << rows.size() << ")\n";
+    const std::size_t some = options_.rows == 0 ? rows.size() : std::min<std::size_t>(rows.size(), 5);
+    for (std::size_t i = 0; i < some; ++i)
+      out_ << "  client " << rows[i].client << " after " << rows[i].step << " sent, at "
+           << seconds(rows[i].time) << "\n    expected " << printable_words(rows[i].expected, width())
+           << "\n    got      " << printable_words(rows[i].got, width()) << "\n";
+    if (some < rows.size()) out_ << "  and " << rows.size() - some << " more (--full or --json list them)\n";
+  }
+
+  std::size_t width() const { return options_.full ? 0 : text_width; }
+
+  void quantiles() {
+    const auto sketches = whole_run(trace_);
+    if (sketches.empty()) return;
+    out_ << "\ntimes\n";
+    Table table("lrrrrrr");
+    table.row({"", "count", "p50", "p90", "p99", "p99.9", "max"});
+    for (const format::NamedSketch& row : sketches) {
+      const format::Sketch& s = row.sketch;
+      table.row({printable_words(row.name), std::to_string(s.count()), brief(s.quantile(0.5)),
+                 brief(s.quantile(0.9)), brief(s.quantile(0.99)), brief(s.quantile(0.999)), brief(s.max())});
+    }
+    table.print(out_);
+  }
+
+  std::ostream& out_;
+  const format::Trace& trace_;
+  const Seen& seen_;
+  const ShowOptions& options_;
+  Summary summary_;
+};
+
+}  // namespace
+
+void show_text(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options) {
+  if (options.events)
+    show_events(out, trace, seen, options.full);
+  else
+    Sheet(out, trace, seen, options).print();
+}
+
+}  // namespace chorus::convert

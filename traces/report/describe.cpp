@@ -1,0 +1,84 @@
+#include "traces/report/describe.h"
+
+#include "traces/protocol/conversation.h"
+#include "traces/protocol/names.h"
+
+#include <algorithm>
+#include <map>
+
+namespace chorus::report {
+namespace {
+
+using protocol::Conversation;
+using protocol::Message;
+using protocol::Page;
+using protocol::Side;
+
+Expected<protocol::Recognised> page_for(const format::Trace& trace, const std::string& name) {
+  if (name.empty()) return protocol::recognise(trace);
+  Expected<Page> page = Page::find(name);
+  if (!page) return page.error();
+  return protocol::Recognised{std::move(*page), "named by --protocol"};
+}
+
+// All messages of all connections in order of time; of equal times in order of connection.
+std::vector<convert::MessageLine> lines(const std::vector<Conversation>& talks, const Page& page) {
+  std::vector<convert::MessageLine> result;
+  for (const Conversation& talk : talks)
+    for (const Message& message : talk.messages)
+      result.push_back({message.time, talk.connection, message.from == Side::client,
+                        std::string(page.kind_name(message.kind)),
+                        protocol::without_delimiter(page.framing(message.from), message.bytes)});
+  std::stable_sort(result.begin(), result.end(),
+                   [](const auto& x, const auto& y) { return x.time < y.time; });
+  return result;
+}
+
+std::vector<convert::KindCount> count(const std::vector<convert::MessageLine>& messages) {
+  std::vector<convert::KindCount> kinds;
+  std::map<std::string, std::size_t> rows;
+  for (const convert::MessageLine& message : messages) {
+    const auto [row, fresh] = rows.emplace(message.kind, kinds.size());
+    if (fresh) kinds.push_back({message.kind, 0, 0});
+    ++(message.to_server ? kinds[row->second].to_server : kinds[row->second].to_client);
+  }
+  return kinds;
+}
+
+void name(const Page& page, const std::vector<Conversation>& talks, convert::Seen& seen) {
+  const auto names = protocol::Names::find(page, talks, {});
+  if (!names) {
+    seen.names_problem = names.error().what;
+    return;
+  }
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const protocol::Name& row = (*names)[i];
+    seen.names.push_back(
+        {row.role == protocol::Role::room ? "room" : "user", row.recorded, row.value.text()});
+  }
+}
+
+}  // namespace
+
+Expected<convert::Seen> describe(const format::Trace& trace, const std::string& protocol) {
+  auto recognised = page_for(trace, protocol);
+  if (!recognised) return recognised.error();
+  Page& page = recognised->page;
+  convert::Seen seen;
+  seen.protocol = page.name();
+  seen.because = recognised->because;
+  seen.raw = page.is_raw();
+  if (seen.raw) return seen;
+
+  auto talks = std::make_shared<std::vector<Conversation>>(protocol::converse(trace, page));
+  seen.messages = lines(*talks, page);
+  seen.kinds = count(seen.messages);
+  if (!trace.is_run()) name(page, *talks, seen);  // a run's names were replaced already
+  for (const Conversation& talk : *talks)
+    if (!talk.broken.empty())
+      seen.broken.push_back("connection " + std::to_string(talk.connection) + ": " + talk.broken);
+  seen.kept = talks;
+  return seen;
+}
+
+}  // namespace chorus::report
