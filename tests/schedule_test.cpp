@@ -167,6 +167,14 @@ TEST_CASE("the curtain sends everybody to the recorded farewell, apart from each
   CHECK(first.last_words);
 }
 
+TEST_CASE("who connects after the curtain only says goodbye", "[schedule]") {
+  Stage stage(crowd(2));
+  stage.schedule->curtain(10s, 0ms);
+  stage.schedule->connected(1, 1, 11s);
+  CHECK(stage.next().step == 4);
+  CHECK(stage.next().action == Due::Do::close);
+}
+
 TEST_CASE("a loop repeats the chat without logging in again, until the curtain", "[schedule]") {
   auto options = crowd(1);
   options.loop = true;
