@@ -21,16 +21,30 @@ chorus::Expected<void> page_exists(const std::string& name) {
   return {};
 }
 
+// Every option on one pattern: what it takes, and its default in brackets.
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(32); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return {};  // a flag
+    const std::string type = option->get_type_name();
+    std::string text = " " + type.substr(0, type.find(':'));  // behind the colon: validators
+    if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
+    if (option->get_required()) text += " (required)";
+    return text;
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
 #ifdef SIGPIPE
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of write(), not the end
 #endif
-  CLI::App app("record one real chat client, replay it as a crowd, see what changed", "chorus");
+  CLI::App app("Record one real chat client, replay it as a crowd, see what changed", "chorus");
   app.set_version_flag("--version", CHORUS_VERSION);
   app.require_subcommand(1);
-  app.option_defaults()->always_capture_default(false);
+  app.formatter(std::make_shared<Help>());
   int exit_status = 0;
 
   chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION, page_exists);

@@ -108,20 +108,25 @@ void add_record_command(CLI::App& app, int& exit_status, const std::string& vers
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand(
       "record", "Stand between real clients and their server, and write down every byte with its time");
-  command->add_option("--listen", flags->listen,
-                      "where clients connect, host:port; port 0 picks a free one [127.0.0.1:7000]");
-  command->add_option("--upstream", flags->upstream, "the real server, host:port")->required();
+  command->add_option("--listen", flags->listen, "where clients connect; port 0 picks a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  command->add_option("--upstream", flags->upstream, "the real server")->type_name("HOST:PORT")->required();
   command
       ->add_option("-o,--output", flags->output,
-                   "the trace to write; it is named <output>.partial until it is whole")
+                   "the trace to write; it is named FILE.partial until it is whole")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--protocol", flags->protocol,
-                      "page that show and replay read this trace with [they recognise built-in protocols]");
-  command->add_option("--sessions", flags->sessions,
-                      "end when this many connections have come and gone [no limit]");
-  command->add_option("--duration", flags->duration, "end after this time, as 90s or 5m [no limit]");
-  command->add_flag("--force", flags->force, "replace an existing trace [an existing file is refused]");
-  command->add_flag("--json", flags->json, "print the summary as one JSON document [a sentence]");
+  command
+      ->add_option("--protocol", flags->protocol,
+                   "the page to read this trace with; found by itself when not given")
+      ->type_name("NAME|FILE");
+  command->add_option("--sessions", flags->sessions, "end when this many connections have come and gone")
+      ->type_name("N");
+  command->add_option("--duration", flags->duration, "end after this time, as 90s or 5m")
+      ->type_name("DURATION");
+  command->add_flag("--force", flags->force, "replace an existing file");
+  command->add_flag("--json", flags->json, "one JSON document on stdout instead of the summary");
   command->callback([flags, &exit_status, version, check = std::move(check_protocol)] {
     exit_status = record(*flags, version, check);
   });

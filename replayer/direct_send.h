@@ -8,7 +8,11 @@
 
 namespace chorus::replayer {
 
-using Handle = boost::asio::ip::tcp::socket::native_handle_type;
+#ifdef _WIN32
+using Handle = SOCKET;
+#else
+using Handle = int;
+#endif
 
 // Returns how many bytes the kernel took: all, some, or 0 with `error` would_block or the connection's error.
 std::size_t direct_send(Handle socket, std::string_view bytes, boost::system::error_code& error) noexcept;

@@ -11,7 +11,7 @@
 
 namespace chorus::replayer {
 
-struct Link {
+struct alignas(64) Link {  // its cache line is touched by two threads and nobody else
   Token token;
   Handle handle{};                     // written by the worker before token.open(), read under the token
   Handoff<Awaited> awaited;            // sender -> worker, pushed before the message is sent

@@ -161,7 +161,8 @@ void add_meaning(CLI::App& command, Options& options) {
       ->type_name("OLD=NEW");
   add_parsed(command, "--tolerate", "share of clients that may fail, as 1%", "SHARE", "0", parse_share,
              [&](double share) { options.tolerate = share; });
-  command.add_flag("!--no-trial", options.trial, "do not try the login of one copy first");
+  command.add_flag_callback(
+      "--no-trial", [&] { options.trial = false; }, "do not try the login of one copy first");
   command.add_flag("--unjudged", options.unjudged, "accept that without a page nothing can be judged");
 }
 
@@ -174,7 +175,7 @@ void add_output(CLI::App& command, Options& options) {
   command.add_option("--watch", options.watch, "the server's process: its CPU and memory beside our own")
       ->check(CLI::PositiveNumber)
       ->type_name("PID");
-  command.add_flag("--json", options.json, "one JSON document on stdout (chorus.replay/1)");
+  command.add_flag("--json", options.json, "one JSON document on stdout");
 }
 
 Expected<void> check_together(const Options& options) {
@@ -196,7 +197,7 @@ Expected<void> check_together(const Options& options) {
 
 void add_replay_command(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("replay", "replay a recording as a crowd against a live server");
+  CLI::App* command = app.add_subcommand("replay", "Replay a recording as a crowd against a live server");
   command->add_option("recording", options->recording, "a trace made by chorus record")
       ->required()
       ->type_name("FILE");

@@ -25,7 +25,8 @@ void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos n
   cue.connected = now;
   cue.step = 0;
   cue.on = true;
-  cue.leaving = false;
+  cue.leaving = curtain_;  // who comes after the curtain fell only says goodbye
+  if (curtain_) cue.step = part(client).farewell;
   for (std::uint16_t slot = 0; slot < score_.gate_kinds.size(); ++slot) seen(client, slot) = {};
   arm(client, now);
 }
