@@ -151,15 +151,16 @@ TEST_CASE("a replayer that was stopped says so and is invalid; a stopped server 
     while (std::chrono::steady_clock::now() < until) ::usleep(1000);  // the stop itself is what takes time
     ::kill(process, SIGCONT);
   };
+  // The copies start over 3 s, which is longer than the longest pause of the recording: something is always due.
   for (const bool stop_the_server : {false, true}) {
     std::vector<std::string> arguments{CHORUS_EXECUTABLE};
     for (auto& argument :
          replay(sample("steady.trace"), server,
-                {"--clients", "200", "--ramp", "5ms", "--watch", std::to_string(server.process().pid())})) {
+                {"--clients", "600", "--ramp", "10ms", "--watch", std::to_string(server.process().pid())})) {
       arguments.push_back(argument);
     }
     Process process(arguments);
-    process.err_line_with("200 clients");
+    process.err_line_with("600 clients");
     const auto middle = std::chrono::steady_clock::now() + std::chrono::seconds(4);
     while (std::chrono::steady_clock::now() < middle) ::usleep(1000);
     stopped(stop_the_server ? server.process().pid() : process.pid());
@@ -167,7 +168,7 @@ TEST_CASE("a replayer that was stopped says so and is invalid; a stopped server 
     const Finished finished{status, process.out_rest(), process.err_rest()};
     const auto result = document_of(finished);
     INFO(finished.out);
-    CHECK(count(result, "clients", "completed") == 200);
+    CHECK(count(result, "clients", "completed") == 600);
     if (stop_the_server) {
       CHECK(micros(result.at("latency_us").as_object(), "CHAT_MULTICAST", "max") >= 250'000);
       CHECK(micros(result, "lateness_us", "max") < 250'000);
