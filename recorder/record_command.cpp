@@ -108,10 +108,13 @@ void add_record_command(CLI::App& app, int& exit_status, const std::string& vers
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand(
       "record", "Stand between real clients and their server, and write down every byte with its time");
-  command->add_option("--listen", flags->listen, "where clients connect; port 0 picks a free one")
-      ->type_name("HOST:PORT")
+  command
+      ->add_option("--listen", flags->listen, "where clients connect, as host:port; port 0 picks a free one")
+      ->type_name("ADDRESS")
       ->capture_default_str();
-  command->add_option("--upstream", flags->upstream, "the real server")->type_name("HOST:PORT")->required();
+  command->add_option("--upstream", flags->upstream, "the real server, as host:port")
+      ->type_name("ADDRESS")
+      ->required();
   command
       ->add_option("-o,--output", flags->output,
                    "the trace to write; it is named FILE.partial until it is whole")

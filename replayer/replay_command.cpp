@@ -202,7 +202,7 @@ void add_replay_command(CLI::App& app, int& exit_status) {
       ->required()
       ->type_name("FILE");
   add_parsed(
-      *command, "--target", "the server", "HOST:PORT", "",
+      *command, "--target", "the server, as host:port", "ADDRESS", "",
       [](const std::string& text) { return parse_address(text); },
       [options](Address address) { options->target = std::move(address); })
       ->required();
