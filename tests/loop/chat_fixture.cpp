@@ -24,6 +24,11 @@ Finished run_chorus(std::vector<std::string> arguments) {
   return finished;
 }
 
+bool ended_with(const Finished& replay, int status) {
+  const bool invalid = replay.out.rfind("INVALID", 0) == 0 || replay.out.find("\"verdict\":\"INVALID\"") != std::string::npos;
+  return replay.status == status || (replay.status == 2 && invalid);
+}
+
 boost::json::object document_of(const Finished& finished) {
   boost::system::error_code error;
   auto value = boost::json::parse(finished.out, error);

@@ -37,12 +37,12 @@ TEST_CASE("a server that is full turns clients away, which is counted and told a
       run_chorus(replay(sample("packet-chat.trace"), server, {"--clients", "20", "--ramp", "1ms"}));
   const auto result = document_of(replayed);
   INFO(replayed.out);
-  CHECK(replayed.status == 1);
+  CHECK(ended_with(replayed, 1));
   CHECK(count(result, "clients", "completed") == 8);
   CHECK(count(result, "clients", "refused") == 12);
-  CHECK(run_chorus(replay(sample("packet-chat.trace"), server,
-                          {"--clients", "20", "--ramp", "1ms", "--tolerate", "60%"}))
-            .status == 0);
+  CHECK(ended_with(run_chorus(replay(sample("packet-chat.trace"), server,
+                                     {"--clients", "20", "--ramp", "1ms", "--tolerate", "60%"})),
+                   0));
 }
 
 TEST_CASE("refused clients that may retry come in when others have left", "[loop]") {
@@ -61,7 +61,7 @@ TEST_CASE("a crowd that used the recorded names would fail, and the run says whe
       run_chorus({"replay", sample("packet-chat.trace"), "--target", server.address(), "--clients", "10",
                   "--ramp", "1ms", "--rename", "alice=alice", "--no-trial"});
   INFO(replayed.out);
-  CHECK(replayed.status == 1);
+  CHECK(ended_with(replayed, 1));
   CHECK(replayed.out.find("4 clients after 1 of") != std::string::npos);
   CHECK(replayed.out.find("nickname is already in use") != std::string::npos);
   CHECK(replayed.out.find("--rename alice=") != std::string::npos);
@@ -81,12 +81,13 @@ TEST_CASE("the trial login stops a crowd that could not get in", "[loop]") {
 }
 
 TEST_CASE("a server that dies midway ends the run, with everybody counted", "[loop][sanitize]") {
-  ChatServer server({"--kill-at", "900ms"});
-  const Finished replayed = run_chorus(
-      replay(sample("packet-chat.trace"), server, {"--clients", "30", "--ramp", "1ms", "--no-trial"}));
+  ChatServer server({"--kill-at", "3s"});
+  const Finished replayed =
+      run_chorus(replay(sample("packet-chat.trace"), server,
+                        {"--clients", "30", "--ramp", "1ms", "--no-trial", "--loop", "--duration", "10m"}));
   const auto result = document_of(replayed);
   INFO(replayed.out);
-  CHECK(replayed.status != 0);
+  CHECK(ended_with(replayed, 1));
   CHECK(count(result, "clients", "completed") == 0);
   CHECK(count(result, "clients", "disconnected") == 30);
 }
@@ -97,7 +98,7 @@ TEST_CASE("a server that resets connections as they enter is told apart from one
       replay(sample("packet-chat.trace"), server, {"--clients", "20", "--ramp", "1ms", "--no-trial"}));
   const auto result = document_of(replayed);
   INFO(replayed.out);
-  CHECK(replayed.status == 1);
+  CHECK(ended_with(replayed, 1));
   CHECK(count(result, "clients", "completed") + 4 == 20);
 }
 
