@@ -196,6 +196,9 @@ Exit replay(const Options& wanted) {
   }
   if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
   if (const auto granted = check_needs(plan, options); !granted) return trouble(granted.error().what);
+  if (options.watch && !usage_of(*options.watch)) {
+    return trouble("--watch " + std::to_string(*options.watch) + ": there is no such process to look at");
+  }
   const auto addresses = resolve(options);
   if (!addresses) return trouble(addresses.error().what);
   say(std::to_string(plan.clients()) + " clients: " + std::to_string(plan.copies) +
@@ -225,7 +228,7 @@ Exit replay(const Options& wanted) {
   // Report.
   const Verdict verdict = judge(result);
   const Account account{score, plan, options, result, verdict};
-  Exit status = report(account);
+  const Exit status = report(account);
   if (trace) {
     if (const auto written = write_trace(*trace, account, loaded->recording_hash); !written) {
       return trouble(written.error().what);
