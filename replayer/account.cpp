@@ -119,7 +119,8 @@ std::string times(const Account& account) {
           row("connect", tally.connect) + row("ready", tally.ready);
   for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
     text += row("latency " + std::string(account.score.page.kind_name(static_cast<KindId>(kind))),
-                tally.latency[kind], tally.unanswered > 0);
+                tally.latency[kind],
+                kind < tally.unanswered_by_kind.size() && tally.unanswered_by_kind[kind] > 0);
   }
   return text;
 }

@@ -22,6 +22,10 @@ constexpr std::size_t most_divergences = 1000;  // a worker; beyond it they are 
 constexpr std::size_t most_awaited = 4096;      // a client that is never answered stays bounded
 constexpr std::uint8_t most_attempts = 6;       // of a connection, with --on-refused retry
 
+// When the recorded client closed this soon after its last words, a server that hangs up first is as
+// recorded: the two ends race.
+constexpr Nanos hangs_up_together = std::chrono::seconds(1);
+
 std::string words(const error_code& error) {
   if (error == asio::error::eof) return "closed by the server";
   if (error == asio::error::connection_reset || error == asio::error::broken_pipe)
@@ -150,7 +154,8 @@ void Client::hear(protocol::Bytes bytes) {
     desk_.engine.trace->add({now, index_, EventKind::ToClient, bytes, std::nullopt});
   }
   note_awaited();
-  performer_.feed(desk_.engine.score, self_, bytes, now, *this);
+  performer_.feed(desk_.engine.score, desk_.engine.score.parts[desk_.engine.plan.part_of(index_)], self_,
+                  bytes, now, *this);
 }
 
 void Client::note_awaited() {
@@ -158,9 +163,17 @@ void Client::note_awaited() {
     if (performer_.awaited().size() < most_awaited) {
       performer_.await(*awaited);
     } else {
-      ++desk_.tally.unanswered;
+      leave_unanswered(*awaited);
     }
   }
+}
+
+// A message without its answer counts at its age.
+void Client::leave_unanswered(const Awaited& awaited) {
+  const KindId kind = desk_.engine.score.page.answers()[awaited.rule].to;
+  ++desk_.tally.unanswered;
+  ++desk_.tally.unanswered_by_kind[kind];
+  desk_.tally.latency[kind].add(desk_.engine.now() - awaited.intended);
 }
 
 void Client::on_message(KindId kind) {
@@ -241,9 +254,23 @@ void Client::token_comes(std::uint32_t generation, Outgoing rest, error_code err
   holding_ = true;
   for (; own_queued_ > 0; --own_queued_) desk_.engine.links[index_].token.arrived();
   if (state_ == State::closing) return close_now();
-  if (error) return server_ended(error);
+  if (error) return write_failed(error);
   if (!rest.bytes.empty()) outbox_.insert(outbox_.begin(), std::move(rest));
   pump();
+}
+
+// A write that fails ends a client, but what the server said before it hung up is still there to be read.
+void Client::write_failed(const error_code& error) {
+  const std::uint32_t generation = generation_;
+  std::string& buffer = desk_.read_buffer;
+  for (;;) {
+    error_code end;
+    const std::size_t size = socket_->read_some(asio::buffer(buffer), end);
+    if (end) break;
+    hear({buffer.data(), size});
+    if (generation != generation_ || state_ == State::closing) return;
+  }
+  server_ended(error);
 }
 
 // Writes what is queued, oldest first; the token goes back when nothing is left.
@@ -260,7 +287,7 @@ void Client::pump() {
                     [this, generation = generation_](const error_code& error, std::size_t) {
                       if (generation != generation_ || error == asio::error::operation_aborted) return;
                       writing_ = false;
-                      if (error) return server_ended(error);
+                      if (error) return write_failed(error);
                       const Nanos attempted = in_flight_.attempted;
                       if (attempted.count() >= 0) desk_.tally.pushback.add(desk_.engine.now() - attempted);
                       pump();
@@ -333,7 +360,8 @@ void Client::server_ended(const error_code& error) {
   note_awaited();
   keep(error == asio::error::eof ? EventKind::ServerEnd : EventKind::ServerReset, words(error));
   const bool expected_end =
-      link.said_all.load(std::memory_order_relaxed) && (part.server_closes || state_ == State::draining);
+      link.said_all.load(std::memory_order_relaxed) &&
+      (part.server_closes || state_ == State::draining || part.steps.back().wait <= hangs_up_together);
   if (expected_end && owed() == nullptr) {
     return end(score.page.is_raw() ? Outcome::Unjudged : Outcome::Completed);
   }
@@ -363,11 +391,8 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
     if (outcome != Outcome::Refused) desk_.live.failed.fetch_add(1, std::memory_order_relaxed);
   }
   if (outcome != Outcome::Unfinished) {
-    // A message without its answer counts at its age.
     for (const Awaited& awaited : performer_.awaited()) {
-      ++desk_.tally.unanswered;
-      desk_.tally.latency[desk_.engine.score.page.answers()[awaited.rule].to].add(desk_.engine.now() -
-                                                                                  awaited.intended);
+      leave_unanswered(awaited);
     }
   }
   performer_.forget_awaited();

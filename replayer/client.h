@@ -62,6 +62,8 @@ class Client final : private Stage {
   void hear(protocol::Bytes bytes);
   void server_ended(const boost::system::error_code& error);
   void note_awaited();
+  void leave_unanswered(const Awaited& awaited);
+  void write_failed(const boost::system::error_code& error);
   void pump();
   const protocol::AnswerRule* owed() const;
   void settle();  // after the script's end: completed, or what is missing

@@ -14,7 +14,8 @@ void Performer::begin() noexcept {
   heard_ = ready_ = dead_ = false;
 }
 
-void Performer::feed(const Score& score, std::string_view self, Bytes bytes, Nanos now, Stage& stage) {
+void Performer::feed(const Score& score, const Part& part, std::string_view self, Bytes bytes, Nanos now,
+                     Stage& stage) {
   if (dead_) return;
   const auto& framing = score.page.framing(Side::server);
   std::size_t scanned = partial_.size();
@@ -31,7 +32,7 @@ void Performer::feed(const Score& score, std::string_view self, Bytes bytes, Nan
       return;
     }
     const Bytes one = rest.substr(0, frame.size);
-    if (!message(score, self, score.page.kind_of(Side::server, one), one, now, stage)) return;
+    if (!message(score, part, self, score.page.kind_of(Side::server, one), one, now, stage)) return;
     rest.remove_prefix(frame.size);
   }
   if (whole) {
@@ -42,13 +43,14 @@ void Performer::feed(const Score& score, std::string_view self, Bytes bytes, Nan
   if (partial_.empty() && partial_.capacity() > 256) std::string().swap(partial_);
 }
 
-bool Performer::message(const Score& score, std::string_view self, KindId kind, Bytes bytes, Nanos now,
-                        Stage& stage) {
+bool Performer::message(const Score& score, const Part& part, std::string_view self, KindId kind, Bytes bytes,
+                        Nanos now, Stage& stage) {
   heard_ = true;
   stage.on_message(kind);
   const auto use = score.page.use(Side::server, kind);
   if (use.may_fail) {
-    if (const auto* rule = score.page.failure(kind, bytes)) {
+    const auto* rule = score.page.failure(kind, bytes);
+    if (rule != nullptr && std::find(part.heard.begin(), part.heard.end(), rule) == part.heard.end()) {
       dead_ = true;
       stage.on_failure(*rule, kind, bytes);
       return false;

@@ -42,7 +42,8 @@ class Performer {
  public:
   // Takes up a connection from its start.
   void begin() noexcept;
-  void feed(const Score& score, std::string_view self, protocol::Bytes bytes, Nanos now, Stage& stage);
+  void feed(const Score& score, const Part& part, std::string_view self, protocol::Bytes bytes, Nanos now,
+            Stage& stage);
   void await(const Awaited& awaited) { awaited_.push_back(awaited); }
 
   bool heard() const noexcept { return heard_; }  // any whole message yet
@@ -52,8 +53,8 @@ class Performer {
 
  private:
   // False: the client was given up, stop looking.
-  bool message(const Score& score, std::string_view self, KindId kind, protocol::Bytes bytes, Nanos now,
-               Stage& stage);
+  bool message(const Score& score, const Part& part, std::string_view self, KindId kind,
+               protocol::Bytes bytes, Nanos now, Stage& stage);
   void answer(const Score& score, KindId kind, Nanos now, Stage& stage);
 
   std::string partial_;           // a message that is not whole yet

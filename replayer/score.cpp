@@ -84,6 +84,8 @@ class PartCompiler {
       part_.after_login = static_cast<std::uint32_t>(part_.steps.size());
     }
     if (use.answers && own) answer(message.kind);
+    if (!use.may_fail) return;
+    if (const auto* rule = score_.page.failure(message.kind, message.bytes)) part_.heard.push_back(rule);
   }
 
   void gate(const Message& message) {

@@ -42,7 +42,8 @@ struct Part {
   std::uint32_t first_chat = 0;   // first chat step, or steps.size()
   std::uint32_t farewell = 0;     // first step after the last chat message: what is said on leaving
   std::vector<std::string> then;  // then[k]: the server's first own message after k steps, for people to read
-  bool server_closes = false;     // the server ended the stream before the client did
+  std::vector<const protocol::FailureRule*> heard;  // failures of the recording itself: they end no client
+  bool server_closes = false;                       // the server ended the stream before the client did
 };
 
 struct ChatLine {

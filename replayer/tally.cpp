@@ -28,6 +28,7 @@ void Tally::merge(const Tally& other) {
   divergent += other.divergent;
   own_failures += other.own_failures;
   add(received_by_kind, other.received_by_kind);
+  add(unanswered_by_kind, other.unanswered_by_kind);
   if (latency.size() < other.latency.size()) latency.resize(other.latency.size());
   for (std::size_t i = 0; i < other.latency.size(); ++i) latency[i].merge(other.latency[i]);
   connect.merge(other.connect);

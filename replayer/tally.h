@@ -42,7 +42,8 @@ struct Tally {
   std::uint64_t received = 0, bytes_in = 0, unanswered = 0, replies = 0, divergent = 0;
   std::uint64_t own_failures = 0;  // connections that this machine could not open
   std::vector<std::uint64_t> received_by_kind;
-  std::vector<Sketch> latency;  // by the client's kind
+  std::vector<std::uint64_t> unanswered_by_kind;  // by the client's kind
+  std::vector<Sketch> latency;                    // by the client's kind
   Sketch connect, ready;
   std::vector<format::Divergence> divergences;  // the first 1,000
   std::map<Stop, StopCount> stops;

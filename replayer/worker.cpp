@@ -20,6 +20,7 @@ Worker::Worker(Engine& engine, Block block, Live& live)
       read_buffer_(read_size, '\0'),
       desk_{engine, context_, tally_, live, read_buffer_, watched_} {
   tally_.received_by_kind.resize(engine.score.page.kinds());
+  tally_.unanswered_by_kind.resize(engine.score.page.kinds());
   tally_.latency.resize(engine.score.page.kinds());
   clients_.reserve(block.last - block.first);
   for (std::uint32_t client = block.first; client < block.last; ++client)

@@ -25,7 +25,8 @@ Finished run_chorus(std::vector<std::string> arguments) {
 }
 
 bool ended_with(const Finished& replay, int status) {
-  const bool invalid = replay.out.rfind("INVALID", 0) == 0 || replay.out.find("\"verdict\":\"INVALID\"") != std::string::npos;
+  const bool invalid =
+      replay.out.rfind("INVALID", 0) == 0 || replay.out.find("\"verdict\":\"INVALID\"") != std::string::npos;
   return replay.status == status || (replay.status == 2 && invalid);
 }
 

@@ -14,7 +14,8 @@ struct Finished {
 
 // chorus with these arguments, to its end.
 Finished run_chorus(std::vector<std::string> arguments);
-// A replay ended with this status; or this machine was busy and the run INVALID, which says nothing about chorus.
+// A replay ended with this status; or this machine was busy and the run INVALID, which says nothing about
+// chorus.
 bool ended_with(const Finished& replay, int status);
 // The document that `--json` printed; throws when it is none.
 boost::json::object document_of(const Finished& finished);

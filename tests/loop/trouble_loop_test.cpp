@@ -152,7 +152,8 @@ TEST_CASE("a replayer that was stopped says so and is invalid; a stopped server 
     while (std::chrono::steady_clock::now() < until) ::usleep(1000);  // the stop itself is what takes time
     ::kill(process, SIGCONT);
   };
-  // The copies start over 3 s, which is longer than the longest pause of the recording: something is always due.
+  // The copies start over 3 s, which is longer than the longest pause of the recording: something is always
+  // due.
   for (const bool stop_the_server : {false, true}) {
     std::vector<std::string> arguments{CHORUS_EXECUTABLE};
     for (auto& argument :
