@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #ifdef _WIN32
 #include <io.h>
@@ -23,8 +24,8 @@ namespace {
 struct Flags {
   std::string listen = "127.0.0.1:7000";
   std::string upstream, output, protocol;
-  std::string duration = "0";
-  std::uint64_t sessions = 0;
+  std::optional<std::string> duration;
+  std::optional<std::uint64_t> sessions;
   bool force = false, json = false;
 };
 
@@ -34,8 +35,12 @@ Expected<RecordOptions> parse(const Flags& flags, const std::string& version,
   if (!listen) return Trouble{"--listen: " + listen.error().what};
   const auto upstream = parse_address(flags.upstream);
   if (!upstream) return Trouble{"--upstream: " + upstream.error().what};
-  const auto duration = parse_duration(flags.duration);
+  const auto duration = parse_duration(flags.duration.value_or("0"));
   if (!duration) return Trouble{"--duration: " + duration.error().what};
+  if (flags.duration && duration->count() == 0)
+    return Trouble{"--duration is 0, nothing would be recorded; leave it out to record until Ctrl-C"};
+  if (flags.sessions && *flags.sessions == 0)
+    return Trouble{"--sessions is 0, nothing would be recorded; leave it out to record until Ctrl-C"};
   if (flags.output.empty()) return Trouble{"--output is empty, expected the name of the trace to write"};
   if (!flags.protocol.empty() && check_protocol)
     if (const auto known = check_protocol(flags.protocol); !known)
@@ -45,7 +50,7 @@ Expected<RecordOptions> parse(const Flags& flags, const std::string& version,
                        .output = flags.output,
                        .force = flags.force,
                        .protocol = flags.protocol,
-                       .sessions = flags.sessions,
+                       .sessions = flags.sessions.value_or(0),
                        .duration = *duration,
                        .version = version};
 }

@@ -1,6 +1,7 @@
 #include "replayer/account.h"
 
 #include <algorithm>
+#include <map>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -125,6 +126,29 @@ std::string times(const Account& account) {
   return text;
 }
 
+// All clients with one reason, shown at the step where most of them stopped; the most frequent first.
+struct Trouble {
+  Stop stop;
+  StopCount there;
+  std::uint64_t clients = 0;
+};
+
+std::vector<Trouble> by_reason(const Tally& tally) {
+  std::map<Reason, Trouble> reasons;
+  for (const auto& [stop, count] : tally.stops) {
+    Trouble& trouble = reasons[stop.reason];
+    trouble.clients += count.clients;
+    if (count.clients <= trouble.there.clients) continue;
+    trouble.stop = stop;
+    trouble.there = count;
+  }
+  std::vector<Trouble> list;
+  for (auto& [reason, trouble] : reasons) list.push_back(std::move(trouble));
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Trouble& a, const Trouble& b) { return a.clients > b.clients; });
+  return list;
+}
+
 }  // namespace
 
 Counts count(const RunResult& result) {
@@ -222,22 +246,19 @@ json::object to_json(const Account& account) {
 }
 
 std::string explain(const Account& account, std::size_t most) {
-  std::vector<std::pair<Stop, StopCount>> stops(account.result.tally.stops.begin(),
-                                                account.result.tally.stops.end());
-  std::stable_sort(stops.begin(), stops.end(),
-                   [](const auto& a, const auto& b) { return a.second.clients > b.second.clients; });
+  const std::vector<Trouble> troubles = by_reason(account.result.tally);
   std::string text;
-  for (std::size_t i = 0; i < stops.size() && i < most; ++i) {
-    const auto& [stop, clients] = stops[i];
+  for (std::size_t i = 0; i < troubles.size() && i < most; ++i) {
+    const auto& [stop, there, clients] = troubles[i];
     const std::size_t messages = account.score.parts[stop.part].steps.size() - 1;
-    text += "  " + std::to_string(clients.clients) + (clients.clients == 1 ? " client" : " clients") +
-            " after " + std::to_string(stop.step) + " of " + std::to_string(messages) +
-            " messages: " + stop.reason.what + "\n" + "    recorded: " + clients.expected +
-            "\n    received: " + clients.got + "\n";
+    text += "  " + std::to_string(clients) + (clients == 1 ? " client" : " clients") +
+            (there.clients < clients ? ", most of them after " : " after ") + std::to_string(stop.step) +
+            " of " + std::to_string(messages) + " messages: " + stop.reason.what +
+            "\n    recorded: " + there.expected + "\n    received: " + there.got + "\n";
     if (!stop.reason.advice.empty()) text += "    try:      " + stop.reason.advice + "\n";
   }
-  if (stops.size() > most)
-    text += "  and " + std::to_string(stops.size() - most) + " more kinds of trouble (--json has all)\n";
+  if (troubles.size() > most)
+    text += "  and " + std::to_string(troubles.size() - most) + " more kinds of trouble (--json has all)\n";
   return text;
 }
 
@@ -281,6 +302,7 @@ Exit exit_of(const Account& account) {
   const Counts counts = count(account.result);
   if (!account.verdict.valid) return Exit::trouble;
   if (counts.unjudged > 0 && !account.options.unjudged) return Exit::trouble;
+  if (counts.connected == 0 || account.result.interrupted) return Exit::trouble;
   const std::uint64_t lost = counts.refused + counts.failed + counts.disconnected;
   const double allowed = account.options.tolerate * account.plan.clients();
   return static_cast<double>(lost) > allowed ? Exit::differs : Exit::ok;

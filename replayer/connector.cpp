@@ -10,7 +10,7 @@ Connector::Connector(Engine& engine) : engine_(engine), random_(engine.options.s
   std::vector<Entry> entries;
   entries.reserve(engine.plan.clients());
   for (std::uint32_t client = 0; client < engine.plan.clients(); ++client) {
-    entries.push_back({engine.plan.start_of(client, engine.score, engine.options.ramp), client});
+    entries.push_back({engine.plan.start_of(client, engine.score, engine.options), client});
   }
   planned_ = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>({}, std::move(entries));
 }

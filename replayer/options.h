@@ -34,6 +34,7 @@ struct Options {
   std::uint32_t cohort = 1;  // copies that share rooms; 0 = all
   ScheduleKind schedule = ScheduleKind::recorded;
   nanoseconds send_every{std::chrono::milliseconds(10)};
+  bool send_every_given = false;
   std::uint64_t seed = 1;
 
   std::string protocol;  // "" = recognise

@@ -41,9 +41,11 @@ bool Plan::kept(std::uint32_t copy, std::uint32_t keep) const noexcept {
   return i * (copies - 1) / (keep - 1) == copy;
 }
 
-Nanos Plan::start_of(std::uint32_t client, const Score& score, Nanos ramp) const noexcept {
+Nanos Plan::start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept {
   if (trial) return Nanos{0};
-  return ramp * copy_of(client) + score.parts[part_of(client)].offset;
+  // The offsets of a group's members shrink with their think times: who met in the recording still meets.
+  const auto offset = static_cast<double>(score.parts[part_of(client)].offset.count()) / options.speed;
+  return options.ramp * copy_of(client) + Nanos(static_cast<std::int64_t>(offset));
 }
 
 Plan make_plan(const Score& score, const Options& options) {

@@ -32,7 +32,7 @@ struct Plan {
   }
   // Spread over the whole range, so that the first and the last copy are both seen.
   bool kept(std::uint32_t copy, std::uint32_t keep) const noexcept;
-  Nanos start_of(std::uint32_t client, const Score& score, Nanos ramp) const noexcept;
+  Nanos start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept;
 };
 
 // Whole copies: --clients is rounded up.

@@ -32,6 +32,20 @@ struct Loaded {
   std::uint64_t recording_hash = 0;
 };
 
+// A page that was named by hand and is wrong finds no messages, and nothing would ever fail.
+Expected<void> fits_page(const Score& score, const std::vector<protocol::Conversation>& conversations) {
+  for (const auto& conversation : conversations) {
+    const bool had_bytes =
+        conversation.unfinished[0] + conversation.unfinished[1] > 0 || !conversation.broken.empty();
+    if (!conversation.messages.empty() || !had_bytes) continue;
+    return Trouble{"the recording is not of the protocol " + std::string(score.page.name()) +
+                   ": connection " + std::to_string(conversation.connection) + ": " +
+                   (conversation.broken.empty() ? "its bytes make no whole message" : conversation.broken) +
+                   "; leave --protocol out, or name another page"};
+  }
+  return {};
+}
+
 Expected<Loaded> load_score(const Options& options) {
   auto trace = format::load(options.recording);
   if (!trace) return trace.error();
@@ -55,6 +69,7 @@ Expected<Loaded> load_score(const Options& options) {
   auto score = compile_score(std::move(recognised.page), conversations, options.renames);
   if (!score) return score.error();
   for (const std::string& remark : score->remarks) say(remark);
+  if (auto fits = fits_page(*score, conversations); !fits) return fits.error();
   return Loaded{std::move(*score), trace->content_hash};
 }
 
@@ -111,6 +126,11 @@ std::optional<Exit> try_login(const Score& score, const Plan& crowd, const Optio
   const Verdict verdict = judge(result);
   std::cerr << "chorus replay: the trial login of one copy failed; no crowd was started\n"
             << explain({score, plan, one, result, verdict}, 3);
+  if (options.json) {
+    json::object document = to_json({score, plan, one, result, verdict});
+    document["trial"] = true;  // its figures are those of the one copy that tried
+    std::cout << json::serialize(document) << std::endl;
+  }
   if (counts.connected == 0) return Exit::trouble;
   return Exit::differs;
 }
@@ -169,6 +189,7 @@ Exit report(const Account& account) {
     if (!account.options.output.empty()) std::cout << "trace    " << account.options.output << "\n";
   }
   std::cout.flush();
+  if (!std::cout) return trouble("stdout could not be written");
   return exit_of(account);
 }
 
@@ -181,8 +202,10 @@ Exit replay(const Options& wanted) {
   auto loaded = load_score(options);
   if (!loaded) return trouble(loaded.error().what);
   const Score& score = loaded->score;
-  if (score.page.is_raw() && !options.unjudged) {
-    say("no page knows this protocol: bytes are replayed as recorded and nothing can be judged (exit 2; "
+  if (!score.judged && !options.unjudged) {
+    say(std::string(score.page.is_raw() ? "no page knows this protocol"
+                                        : "the page sees no login and no answer in it") +
+        ": bytes are replayed as recorded and nothing can be judged (exit 2; "
         "--unjudged accepts it)");
   }
   if (options.schedule == ScheduleKind::random && score.chat.empty()) {

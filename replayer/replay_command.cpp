@@ -32,7 +32,10 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, const std::s
 Expected<std::uint32_t> parse_scale(const std::string& text) {
   const bool times = !text.empty() && text.back() == 'x';
   const std::string digits = times ? text.substr(0, text.size() - 1) : text;
-  if (digits.empty() || digits.size() > 7 || digits.find_first_not_of("0123456789") != std::string::npos ||
+  if (digits.size() > 7 && digits.find_first_not_of("0123456789") == std::string::npos) {
+    return Trouble{"'" + text + "' is too large; at most 9999999x"};
+  }
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos ||
       std::stoul(digits) == 0) {
     return Trouble{"'" + text + "' is no number of copies; write it as 10x"};
   }
@@ -130,7 +133,10 @@ void add_schedule(CLI::App& command, Options& options) {
       ->type_name("WHICH")
       ->default_str("recorded");
   add_parsed(command, "--send-every", "one message of the whole crowd that often (random)", "DURATION",
-             "10ms", duration, [&](Nanos d) { options.send_every = d; });
+             "10ms", duration, [&](Nanos d) {
+               options.send_every = d;
+               options.send_every_given = true;
+             });
   add_parsed(command, "--duration",
              "then everybody says the recorded farewell; random: as long as the recording after the ramp",
              "DURATION", "", duration, [&](Nanos d) { options.duration = d; });
@@ -167,18 +173,25 @@ void add_meaning(CLI::App& command, Options& options) {
 }
 
 void add_output(CLI::App& command, Options& options) {
-  command.add_option("-o,--output", options.output, "write the run's trace")->type_name("FILE");
+  command.add_option("-o,--output", options.output, "write the run's trace")
+      ->type_name("FILE")
+      ->check([](const std::string& name) {
+        return name.empty() ? std::string("a file needs a name") : std::string();
+      });
   command.add_flag("--force", options.force, "replace an existing file");
   command.add_option("--keep", options.keep, "copies whose every byte goes into the trace")
       ->type_name("N")
       ->capture_default_str();
   command.add_option("--watch", options.watch, "the server's process: its CPU and memory beside our own")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 4'194'304))
       ->type_name("PID");
   command.add_flag("--json", options.json, "one JSON document on stdout");
 }
 
 Expected<void> check_together(const Options& options) {
+  if (options.send_every_given && options.schedule != ScheduleKind::random) {
+    return Trouble{"--send-every is the pace of --schedule random; the recorded schedule has its own"};
+  }
   if (options.clients == 0 && options.scale == 0)
     return Trouble{"how large a crowd? Give --clients N or --scale 10x"};
   if (!std::isfinite(options.speed)) return Trouble{"--speed must be a number, as 2 or 0.5"};

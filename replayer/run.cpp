@@ -60,6 +60,15 @@ Expected<Addresses> resolve(const Options& options) {
   addresses.target = *found.begin();
   for (const std::string& source : options.sources) {
     addresses.sources.push_back(asio::ip::make_address(source, error));
+    if (!error) {
+      asio::ip::tcp::socket probe(context);
+      probe.open(addresses.target.protocol(), error);
+      if (!error) probe.bind({addresses.sources.back(), 0}, error);
+      if (error) {
+        return Trouble{"--source " + source + " cannot be used on this machine for this target (" +
+                       error.message() + "); give an address that it has, as 127.0.0.2"};
+      }
+    }
     if (error)
       return Trouble{"--source " + source + " is no IP address; give one, or a range as 127.0.0.2-127.0.0.9"};
   }

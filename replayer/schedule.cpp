@@ -21,12 +21,12 @@ void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos n
   Cue& cue = cues_[client];
   cue.generation = generation;
   // The first intended time is the planned start; a second connection (a retry) starts when it is there.
-  cue.intended = cue.on ? now : plan_.start_of(client, score_, options_.ramp);
+  cue.intended = cue.on ? now : plan_.start_of(client, score_, options_);
   cue.connected = now;
   cue.step = 0;
   cue.on = true;
-  cue.leaving = curtain_;  // who comes after the curtain fell only says goodbye
-  if (curtain_) cue.step = part(client).farewell;
+  cue.leaving = false;
+  cue.lost = curtain_;  // who comes after the curtain fell has nothing to say any more
   for (std::uint16_t slot = 0; slot < score_.gate_kinds.size(); ++slot) seen(client, slot) = {};
   arm(client, now);
 }
@@ -62,6 +62,7 @@ void Schedule::arm(std::uint32_t client, Nanos now) {
   if (!curtain_ && options_.loop && cue.step == script.farewell && script.first_chat < script.farewell) {
     cue.step = script.first_chat;
   }
+  if (cue.lost) return push(client, now);
   const Step& step = script.steps[cue.step];
   Nanos base = cue.intended;
   cue.waiting = false;
@@ -96,7 +97,7 @@ std::optional<Due> Schedule::take(Nanos now) {
     const Nanos first = heap_.empty() ? never : heap_.top().time;
     if (std::min(first, draw_at_) > now) return std::nullopt;
     if (draw_at_ <= first) {
-      if (auto due = draw()) return due;
+      if (auto due = draw(now)) return due;
       continue;
     }
     const Entry entry = heap_.top();
@@ -115,6 +116,10 @@ Due Schedule::perform(std::uint32_t client, Nanos time) {
   due.step = cue.step;
   due.intended = time;
   due.possible = std::max(time, cue.connected);
+  if (cue.lost) {
+    due.action = Due::Do::leave;
+    return due;
+  }
   if (cue.waiting) {  // its gate did not open in time
     due.action = Due::Do::give_up;
     return due;
@@ -153,7 +158,16 @@ void Schedule::step_off_stage(std::uint32_t client) {
   cue.talker = none;
 }
 
-std::optional<Due> Schedule::draw() {
+std::optional<Due> Schedule::draw(Nanos now) {
+  // Further behind than this, the machine cannot keep the rate: what is overdue is dropped and counted.
+  constexpr Nanos hopelessly_late = std::chrono::seconds(1);
+  if (now - draw_at_ > hopelessly_late) {
+    const auto overdue = static_cast<std::uint64_t>((now - draw_at_) / options_.send_every);
+    dropped_ += overdue;
+    drawn_ += overdue;
+    draw_at_ += options_.send_every * static_cast<std::int64_t>(overdue);
+  }
+
   if (talkers_.empty()) {
     draw_at_ = never;
     return std::nullopt;
@@ -179,6 +193,9 @@ void Schedule::curtain(Nanos now, Nanos spread) {
     Cue& cue = cues_[client];
     step_off_stage(client);
     if (!cue.on || cue.generation == none || cue.step > part(client).farewell) continue;
+    // Nobody says goodbye who has not come in.
+    const std::uint32_t login = part(client).after_login;
+    cue.lost = cue.step < login || (cue.step == login && cue.waiting);
     cue.step = part(client).farewell;
     cue.leaving = true;
     cue.intended = now + spread * place++;

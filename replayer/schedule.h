@@ -21,7 +21,7 @@ namespace chorus::replayer {
 inline constexpr Nanos never = Nanos::max();
 
 struct Due {
-  enum class Do : std::uint8_t { send, close, give_up };
+  enum class Do : std::uint8_t { send, close, give_up, leave };
   Do action = Do::send;
   bool last_words = false;  // nothing will be sent after this
   std::uint32_t client = 0, generation = 0;
@@ -43,7 +43,10 @@ class Schedule {
 
   Nanos next() const noexcept;         // when take() has something; `never` while nothing is planned
   std::optional<Due> take(Nanos now);  // what is due, earliest first
-  std::uint64_t drop_due(Nanos now);   // how many sends were due and will never be attempted
+  std::uint64_t dropped() const noexcept {
+    return dropped_;
+  }                                   // random messages that were too late to be sent at all
+  std::uint64_t drop_due(Nanos now);  // how many sends were due and will never be attempted
 
  private:
   struct Cue {
@@ -52,7 +55,7 @@ class Schedule {
     std::uint32_t step = 0;
     std::uint32_t serial = 0;     // entries of the heap with another one are stale
     std::uint32_t talker = none;  // place in talkers_
-    bool waiting = false, on = false, leaving = false;
+    bool waiting = false, on = false, leaving = false, lost = false;
   };
   struct Entry {
     Nanos time;
@@ -73,7 +76,7 @@ class Schedule {
   void push(std::uint32_t client, Nanos time);
   void skip_stale();
   Due perform(std::uint32_t client, Nanos time);
-  std::optional<Due> draw();
+  std::optional<Due> draw(Nanos now);
   void step_on_stage(std::uint32_t client, Nanos now);
   void step_off_stage(std::uint32_t client);
   Nanos think(Nanos recorded) const;
@@ -88,7 +91,7 @@ class Schedule {
   // random schedule
   std::vector<std::uint32_t> talkers_;
   Nanos draw_at_ = never, drawn_from_{};
-  std::uint64_t drawn_ = 0;
+  std::uint64_t drawn_ = 0, dropped_ = 0;
   std::mt19937_64 random_;
 };
 

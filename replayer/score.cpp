@@ -191,6 +191,11 @@ Expected<Score> compile_score(protocol::Page page, const std::vector<Conversatio
     for (const Step& step : score.parts.back().steps) length += step.wait;
     end = std::max({end, start + length, conversation.closed.value_or(start)});
   }
+  for (const Part& part : score.parts) {
+    const bool answered =
+        std::any_of(part.steps.begin(), part.steps.end(), [](const Step& step) { return step.answered; });
+    score.judged = score.judged || part.becomes_ready || answered;
+  }
   score.duration = end - start;
   return score;
 }

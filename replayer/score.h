@@ -57,6 +57,7 @@ struct Score {
   std::vector<Part> parts;
   std::vector<KindId> gate_kinds;  // by gate slot
   std::vector<ChatLine> chat;      // every recorded chat message: what the random schedule draws from
+  bool judged = false;             // the recording has a login or an answer that a replay can be held to
   Nanos duration{};                // first connection opened to last closed
   std::vector<std::string>
       remarks;  // what a user should know: refused connections left out, bytes not framed

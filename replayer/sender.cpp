@@ -20,6 +20,8 @@ constexpr auto farewell_spread = std::chrono::microseconds(200);
 // noticed too.
 constexpr auto longest_sleep = std::chrono::milliseconds(20);
 
+constexpr int longest_turn = 64;  // messages, before the workers' notices are looked at again
+
 Nanos processor_wait_of_this_thread() {
 #ifdef __linux__
   // "time on a processor, time waiting for one (ns), slices": Documentation/scheduler/sched-stats.rst of the
@@ -76,9 +78,10 @@ void Sender::run() {
   while (!stop_.load(std::memory_order_relaxed)) {
     const std::uint32_t ticket = alarm_.ticket();
     take_notices();
+    int performed = 0;
     while (const auto due = schedule_.take(engine_.now())) {
       perform(*due);
-      if (stop_.load(std::memory_order_relaxed)) break;
+      if (++performed == longest_turn) break;  // an overload must starve neither notices nor the end
     }
     const Nanos before = engine_.now();
     const Nanos next = schedule_.next();
@@ -87,7 +90,7 @@ void Sender::run() {
     alarm_.sleep_until(engine_.start + until, ticket);
     tally_.longest_stall = std::max(tally_.longest_stall, engine_.now() - until);
   }
-  tally_.late_dropped += schedule_.drop_due(engine_.now());
+  tally_.late_dropped += schedule_.drop_due(engine_.now()) + schedule_.dropped();
   waited_for_processor_ = processor_wait_of_this_thread();
 }
 
@@ -121,6 +124,9 @@ void Sender::perform(const Due& due) {
       engine_.worker_of(due.client).post(due.client, [generation = due.generation](Client& client) {
         client.finish(generation);
       });
+      return;
+    case Due::Do::leave:
+      engine_.worker_of(due.client).post(due.client, [](Client& client) { client.interrupt(); });
       return;
     case Due::Do::give_up:
       const Step& step = engine_.score.parts[due.part].steps[due.step];

@@ -35,9 +35,9 @@ std::string about_processors(const RunResult& result) {
   const std::string busy = std::to_string(static_cast<int>(result.processors_busy * 100 + 0.5)) + " % busy";
   return (result.processors_busy >= contended ? "; the processors were contended ("
                                               : "; the processors were ") +
-         busy + (result.processors_busy >= contended ? ")" : "") + ", the sender waited " +
+         busy + (result.processors_busy >= contended ? ")" : "") + ", the sender waited in all " +
          show_duration(std::chrono::round<std::chrono::microseconds>(result.sender_waited_for_processor)) +
-         " for one in all";
+         " for one";
 }
 
 }  // namespace

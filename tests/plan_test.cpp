@@ -79,7 +79,12 @@ TEST_CASE("copies start a ramp apart and keep the recorded offsets inside", "[pl
   auto score = score_of(2);
   score.parts[1].offset = 700ms;
   const auto plan = replayer::make_plan(score, wanting(10));
-  CHECK(plan.start_of(0, score, 5ms) == 0ms);
-  CHECK(plan.start_of(1, score, 5ms) == 700ms);
-  CHECK(plan.start_of(6, score, 5ms) == 15ms);
+  auto options = wanting(10);
+  options.ramp = 5ms;
+  CHECK(plan.start_of(0, score, options) == 0ms);
+  CHECK(plan.start_of(1, score, options) == 700ms);
+  CHECK(plan.start_of(6, score, options) == 15ms);
+  options.speed = 10;  // who met in the recording still meets
+  CHECK(plan.start_of(1, score, options) == 70ms);
+  CHECK(plan.start_of(6, score, options) == 15ms);
 }

@@ -167,12 +167,32 @@ TEST_CASE("the curtain sends everybody to the recorded farewell, apart from each
   CHECK(first.last_words);
 }
 
-TEST_CASE("who connects after the curtain only says goodbye", "[schedule]") {
+TEST_CASE("who connects after the curtain, or has not logged in by then, leaves without a word",
+          "[schedule]") {
   Stage stage(crowd(2));
+  stage.schedule->connected(0, 1, 0ms);
+  stage.next();  // SERVER_ENTER, not answered yet
   stage.schedule->curtain(10s, 0ms);
+  stage.now = 10s;
+  CHECK(stage.next().action == Due::Do::leave);
   stage.schedule->connected(1, 1, 11s);
-  CHECK(stage.next().step == 4);
-  CHECK(stage.next().action == Due::Do::close);
+  CHECK(stage.next().action == Due::Do::leave);
+}
+
+TEST_CASE("a random schedule that cannot be kept drops what is hopelessly late, and counts it",
+          "[schedule]") {
+  auto options = crowd(1);
+  options.schedule = replayer::ScheduleKind::random;
+  options.send_every = 1us;
+  Stage stage(options);
+  stage.schedule->connected(0, 1, 0ms);
+  stage.schedule->gate(0, 1, 0, 30ms);
+  stage.next();
+  stage.next();
+  const auto due = stage.schedule->take(20s);
+  REQUIRE(due);
+  CHECK(20s - due->intended <= 1s);
+  CHECK(stage.schedule->dropped() > 18'000'000);
 }
 
 TEST_CASE("a loop repeats the chat without logging in again, until the curtain", "[schedule]") {

@@ -97,7 +97,8 @@ TEST_CASE("what is said to everybody on a shared server is no difference, one de
   INFO(same.out << same.err);
   CHECK(same.status == 0);
   bool others = false;  // the sample has broadcasts, so each copy hears four others
-  for (const json::value& row : document_of(same).at("not_judged").as_array())
+  const json::object judged = document_of(same);
+  for (const json::value& row : judged.at("not_judged").as_array())
     others =
         others || (row.at("rule") == "messages from users outside the copy" && row.at("b").as_int64() > 0);
   CHECK(others);
@@ -109,7 +110,8 @@ TEST_CASE("what is said to everybody on a shared server is no difference, one de
   });
   const Finished found = run_chorus({"diff", recording, less, "--json"});
   CHECK(found.status == 1);
-  const json::array& findings = document_of(found).at("findings").as_array();
+  const json::object what = document_of(found);
+  const json::array& findings = what.at("findings").as_array();
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].at("rule") == "missing");
   CHECK(findings[0].at("kind") == "CHAT_MULTICAST");

@@ -1,0 +1,92 @@
+// What a client writes on its worker's thread: replies, and what the sender could not write at once. All of
+// it under the token (token.h); the sender's own direct sends stand in sender.cpp.
+#include "replayer/client.h"
+#include "replayer/sender.h"
+
+#include <boost/asio/write.hpp>
+
+namespace chorus::replayer {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using format::EventKind;
+
+void Client::on_reply(std::string bytes) {
+  if (state_ != State::open && state_ != State::draining) return;
+  if (outbox_.size() >= Sender::most_queued) {
+    return end(format::Outcome::Failed,
+               {"the server asks for replies and does not take them",
+                std::to_string(outbox_.size()) + " of them wait; the server does not read"});
+  }
+  ++desk_.tally.replies;
+  if (!holding_) {
+    switch (desk_.engine.links[index_].token.claim(generation_, Sender::most_queued)) {
+      case Token::Claim::taken:
+        holding_ = true;
+        break;
+      case Token::Claim::queued:
+        ++own_queued_;
+        break;  // the sender is at it and will find the count raised
+      case Token::Claim::full:
+      case Token::Claim::gone:
+        return;
+    }
+  }
+  keep(EventKind::ToServer, bytes);
+  outbox_.push_back({std::move(bytes), Nanos{-1}});
+  pump();
+}
+
+void Client::message_comes(std::uint32_t generation, Outgoing message) {
+  if (generation != generation_) return;
+  desk_.engine.links[index_].token.arrived();
+  outbox_.push_back(std::move(message));
+  pump();
+}
+
+void Client::token_comes(std::uint32_t generation, Outgoing rest, error_code error) {
+  if (generation != generation_) return;
+  holding_ = true;
+  for (; own_queued_ > 0; --own_queued_) desk_.engine.links[index_].token.arrived();
+  if (state_ == State::closing) return close_now();
+  if (error) return write_failed(error);
+  if (!rest.bytes.empty()) outbox_.insert(outbox_.begin(), std::move(rest));
+  pump();
+}
+
+// A write that fails ends a client, but what the server said before it hung up is still there to be read.
+void Client::write_failed(const error_code& error) {
+  const std::uint32_t generation = generation_;
+  std::string& buffer = desk_.read_buffer;
+  for (;;) {
+    error_code end;
+    const std::size_t size = socket_->read_some(asio::buffer(buffer), end);
+    if (end) break;
+    hear({buffer.data(), size});
+    if (generation != generation_ || state_ == State::closing) return;
+  }
+  server_ended(error);
+}
+
+// Writes what is queued, oldest first; the token goes back when nothing is left.
+void Client::pump() {
+  if (!holding_ || writing_ || state_ == State::closing) return;
+  if (outbox_.empty()) {
+    holding_ = !desk_.engine.links[index_].token.release_by_worker();
+    return;
+  }
+  writing_ = true;
+  in_flight_ = std::move(outbox_.front());
+  outbox_.erase(outbox_.begin());
+  asio::async_write(*socket_, asio::buffer(in_flight_.bytes),
+                    [this, generation = generation_](const error_code& error, std::size_t) {
+                      if (generation != generation_ || error == asio::error::operation_aborted) return;
+                      writing_ = false;
+                      if (error) return write_failed(error);
+                      const Nanos attempted = in_flight_.attempted;
+                      if (attempted.count() >= 0) desk_.tally.pushback.add(desk_.engine.now() - attempted);
+                      pump();
+                    });
+}
+
+}  // namespace chorus::replayer
