@@ -29,6 +29,11 @@ void Connector::stop_and_join() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Connector::curtain() {
+  curtain_.store(true);
+  alarm_.wake();
+}
+
 void Connector::settled() noexcept {
   if (pending_.fetch_sub(1, std::memory_order_acq_rel) >= engine_.options.pending) alarm_.wake();
 }
@@ -52,6 +57,10 @@ void Connector::run() {
       const std::scoped_lock lock(mutex_);
       for (const Entry& entry : retries_) planned_.push(entry);
       retries_.clear();
+    }
+    for (; curtain_.load() && !planned_.empty(); planned_.pop()) {
+      const std::uint32_t client = planned_.top().client;
+      engine_.worker_of(client).post(client, [](Client& late) { late.interrupt(); });
     }
     const bool room = pending_.load(std::memory_order_acquire) < engine_.options.pending;
     if (planned_.empty() || !room) {

@@ -21,6 +21,7 @@ class Connector {
   Connector& operator=(const Connector&) = delete;
 
   void start();
+  void curtain();  // any thread: whoever has not been connected stays away
   void stop_and_join();
   // Workers: a connect has succeeded or failed.
   void settled() noexcept;
@@ -40,7 +41,7 @@ class Connector {
 
   Engine& engine_;
   Alarm alarm_;
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, curtain_{false};
   std::atomic<std::uint32_t> pending_{0};
   std::mutex mutex_;
   std::vector<Entry> retries_;                                              // under mutex_

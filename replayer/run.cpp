@@ -110,7 +110,9 @@ RunResult perform(const Score& score, const Plan& plan, const Options& options, 
   if (options.duration && !plan.trial) {
     curtain.expires_at(engine.start + *options.duration);
     curtain.async_wait([&](const boost::system::error_code& error) {
-      if (!error) sender.curtain();
+      if (error) return;
+      connector.curtain();
+      sender.curtain();
     });
   }
   // Nothing may be sent or opened any more; then every client is ended where it stands.

@@ -193,9 +193,11 @@ void Schedule::curtain(Nanos now, Nanos spread) {
     Cue& cue = cues_[client];
     step_off_stage(client);
     if (!cue.on || cue.generation == none || cue.step > part(client).farewell) continue;
-    // Nobody says goodbye who has not come in.
-    const std::uint32_t login = part(client).after_login;
-    cue.lost = cue.step < login || (cue.step == login && cue.waiting);
+    // Nobody says goodbye who has not come in: the farewell was recorded after the login and the joins.
+    const Part& script = part(client);
+    const std::uint32_t came_in =
+        script.first_chat < script.farewell ? script.first_chat : script.after_login;
+    cue.lost = cue.step < came_in || (cue.step == came_in && cue.waiting);
     cue.step = part(client).farewell;
     cue.leaving = true;
     cue.intended = now + spread * place++;
