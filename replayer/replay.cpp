@@ -32,20 +32,6 @@ struct Loaded {
   std::uint64_t recording_hash = 0;
 };
 
-// A page that was named by hand and is wrong finds no messages, and nothing would ever fail.
-Expected<void> fits_page(const Score& score, const std::vector<protocol::Conversation>& conversations) {
-  for (const auto& conversation : conversations) {
-    const bool had_bytes =
-        conversation.unfinished[0] + conversation.unfinished[1] > 0 || !conversation.broken.empty();
-    if (!conversation.messages.empty() || !had_bytes) continue;
-    return Trouble{"the recording is not of the protocol " + std::string(score.page.name()) +
-                   ": connection " + std::to_string(conversation.connection) + ": " +
-                   (conversation.broken.empty() ? "its bytes make no whole message" : conversation.broken) +
-                   "; leave --protocol out, or name another page"};
-  }
-  return {};
-}
-
 Expected<Loaded> load_score(const Options& options) {
   auto trace = format::load(options.recording);
   if (!trace) return trace.error();
@@ -69,7 +55,9 @@ Expected<Loaded> load_score(const Options& options) {
   auto score = compile_score(std::move(recognised.page), conversations, options.renames);
   if (!score) return score.error();
   for (const std::string& remark : score->remarks) say(remark);
-  if (auto fits = fits_page(*score, conversations); !fits) return fits.error();
+  if (auto fits = protocol::fits(score->page, conversations); !fits) {
+    return Trouble{options.recording + " " + fits.error().what};
+  }
   return Loaded{std::move(*score), trace->content_hash};
 }
 

@@ -215,6 +215,15 @@ TEST_CASE("wrong flags are refused in one line that says what is right", "[loop]
       "at most 31 fit");
 }
 
+TEST_CASE("a page that finds no whole message in a recording is refused by replay and diff", "[loop]") {
+  const std::string recording = sample("packet-chat.trace");
+  expect_trouble(
+      run_chorus({"replay", recording, "--target", "127.0.0.1:1", "--clients", "1", "--protocol", "irc"}),
+      "not of the protocol irc");
+  expect_trouble(run_chorus({"diff", recording, sample("steady.trace"), "--protocol", "irc"}),
+                 "not of the protocol irc");
+}
+
 TEST_CASE("more clients than this process may have files are refused before anything connects", "[loop]") {
   Process process({"/bin/sh", "-c", "ulimit -n 200; exec \"$0\" \"$@\"", CHORUS_EXECUTABLE, "replay",
                    sample("packet-chat.trace"), "--target", "127.0.0.1:1", "--clients", "1000"});

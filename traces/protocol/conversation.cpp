@@ -150,4 +150,17 @@ std::vector<Conversation> converse(const format::Trace& trace, Page& page) {
   return result;
 }
 
+Expected<void> fits(const Page& page, const std::vector<Conversation>& conversations) {
+  for (const Conversation& conversation : conversations) {
+    const bool had_bytes =
+        conversation.unfinished[0] + conversation.unfinished[1] > 0 || !conversation.broken.empty();
+    if (!conversation.messages.empty() || !had_bytes) continue;
+    return Trouble{"is not of the protocol " + std::string(page.name()) + ": connection " +
+                   std::to_string(conversation.connection) + ": " +
+                   (conversation.broken.empty() ? "its bytes make no whole message" : conversation.broken) +
+                   "; leave --protocol out, or name another page"};
+  }
+  return {};
+}
+
 }  // namespace chorus::protocol

@@ -37,6 +37,10 @@ struct Conversation {
 // `page` learns kinds that it does not list. The trace must outlive the result.
 std::vector<Conversation> converse(const format::Trace& trace, Page& page);
 
+// Whether the page finds messages at all. One that was named by hand and is wrong finds none, and then
+// nothing could ever fail or differ. The Trouble continues a sentence that begins with the trace's name.
+Expected<void> fits(const Page& page, const std::vector<Conversation>& conversations);
+
 // The built-in page that fits the trace, by its first messages and by framing all of it; a recording made
 // with `record --protocol` says it itself, and a run's trace carries its page. `because` says how it was
 // found.

@@ -74,6 +74,12 @@ Diff compare_files(const Arguments& arguments) {
   if (!b) return in_trouble(b.error().what);
   auto page = page_for(*a, *b, arguments.protocol);
   if (!page) return in_trouble(page.error().what);
+  if (!arguments.protocol.empty()) {
+    for (const format::Trace* trace : {&*a, &*b}) {
+      const auto fits = protocol::fits(*page, protocol::converse(*trace, *page));
+      if (!fits) return in_trouble(trace->path.string() + " " + fits.error().what);
+    }
+  }
   return compare::diff(*a, *b, *page, {arguments.allow_partial});
 }
 
