@@ -9,6 +9,7 @@
 
 #include <linux/futex.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -82,8 +83,29 @@ void Alarm::sleep_until(Clock::time_point deadline, std::uint32_t ticket) noexce
   asleep_.store(false, std::memory_order_relaxed);
 }
 
+namespace {
+
+// sched_setattr(2): the kernel's structure, which glibc has no name for before 2.41.
+struct SchedulerAttributes {
+  std::uint32_t size = sizeof(SchedulerAttributes);
+  std::uint32_t policy = 0;  // SCHED_OTHER
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0, deadline = 0, period = 0;  // ns
+};
+
+}  // namespace
+
 void Alarm::make_this_thread_punctual() noexcept {
   prctl(PR_SET_TIMERSLACK, 1UL);  // ns; the default of 50 us would be added to every sleep
+  // Since Linux 6.12 a thread may ask for a shorter slice than others: it gets no more time, but gets it
+  // sooner after waking. It needs no privilege; older systems take no notice, so the result is of no
+  // interest.
+  SchedulerAttributes attributes;
+  attributes.nice = getpriority(PRIO_PROCESS, 0);
+  attributes.runtime = 100'000;  // the shortest that the kernel grants
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 #endif
