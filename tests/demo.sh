@@ -56,7 +56,7 @@ printf '%s\n' "hello, is anybody here?" "how was your day?" "/all alice says hi 
 printf '%s\n' "hi alice, bob here" "busy, but good: the server held" "sleep well" "bye alice" >bob.txt
 "$bin/chat-client" --connect "$proxy" --nick alice --room 1 --script alice.txt --every 1200ms &
 alice=$!
-sleep 0.5 # bob is the later one
+sleep 0.2 # bob is the later one, and well before her first words: a replay must not need the luck of a millisecond
 "$bin/chat-client" --connect "$proxy" --nick bob --room 1 --script bob.txt --every 1500ms
 wait "$alice"
 wait "$recorder_pid"

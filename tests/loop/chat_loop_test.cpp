@@ -48,11 +48,11 @@ TEST_CASE("two clients are recorded, replayed ten times, and heard what was reco
   const std::string line = recorder.err_line_with("recording 127.0.0.1:");
   const std::string proxy = "127.0.0.1:" + line.substr(20, line.find(' ', 20) - 20);
   Process alice(
-      {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "alice", "--messages", "10", "--every", "80ms"});
+      {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "alice", "--messages", "4", "--every", "600ms"});
   std::this_thread::sleep_for(
       std::chrono::milliseconds(300));  // bob comes later: that belongs to the recording
   Process bob(
-      {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "bob", "--messages", "3", "--every", "60ms"});
+      {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "bob", "--messages", "3", "--every", "600ms"});
   CHECK(alice.wait() == 0);
   CHECK(bob.wait() == 0);
   REQUIRE(recorder.wait() == 0);
