@@ -50,7 +50,7 @@ TEST_CASE("two clients are recorded, replayed ten times, and heard what was reco
   Process alice(
       {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "alice", "--messages", "4", "--every", "600ms"});
   std::this_thread::sleep_for(
-      std::chrono::milliseconds(300));  // bob comes later: that belongs to the recording
+      std::chrono::milliseconds(100));  // bob comes later: that belongs to the recording
   Process bob(
       {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "bob", "--messages", "3", "--every", "600ms"});
   CHECK(alice.wait() == 0);
