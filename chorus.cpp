@@ -3,7 +3,6 @@
 #include "recorder/record_command.h"
 #include "replayer/replay_command.h"
 #include "traces/convert/show_command.h"
-#include "traces/protocol/page.h"
 #include "traces/protocol/protocols_command.h"
 #include "traces/report/describe.h"
 #include "traces/report/diff_command.h"
@@ -14,12 +13,6 @@
 #include <CLI/CLI.hpp>
 
 namespace {
-
-chorus::Expected<void> page_exists(const std::string& name) {
-  const auto page = chorus::protocol::Page::find(name);
-  if (!page) return page.error();
-  return {};
-}
 
 // Every option on one pattern: what it takes, and its default in brackets.
 class Help : public CLI::Formatter {
@@ -47,7 +40,7 @@ int main(int argc, char** argv) {
   app.formatter(std::make_shared<Help>());
   int exit_status = 0;
 
-  chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION, page_exists);
+  chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION);
   chorus::convert::add_show_command(app, exit_status, chorus::report::describer());
   chorus::replayer::add_replay_command(app, exit_status);
   chorus::report::add_diff_command(app, exit_status);

@@ -3,6 +3,7 @@
 #include "recorder/record_command.h"
 
 #include "recorder/recorder.h"
+#include "traces/protocol/page.h"
 
 #include <csignal>
 #include <cstdio>
@@ -29,8 +30,7 @@ struct Flags {
   bool force = false, json = false;
 };
 
-Expected<RecordOptions> parse(const Flags& flags, const std::string& version,
-                              const ProtocolCheck& check_protocol) {
+Expected<RecordOptions> parse(const Flags& flags, const std::string& version) {
   const auto listen = parse_address(flags.listen, true);
   if (!listen) return Trouble{"--listen: " + listen.error().what};
   const auto upstream = parse_address(flags.upstream);
@@ -42,14 +42,18 @@ Expected<RecordOptions> parse(const Flags& flags, const std::string& version,
   if (flags.sessions && *flags.sessions == 0)
     return Trouble{"--sessions is 0, nothing would be recorded; leave it out to record until Ctrl-C"};
   if (flags.output.empty()) return Trouble{"--output is empty, expected the name of the trace to write"};
-  if (!flags.protocol.empty() && check_protocol)
-    if (const auto known = check_protocol(flags.protocol); !known)
-      return Trouble{"--protocol: " + known.error().what};
+  std::optional<protocol::Framing> one_per_write;
+  if (!flags.protocol.empty()) {  // a name that show and replay will understand
+    const auto page = protocol::Page::find(flags.protocol);
+    if (!page) return Trouble{"--protocol: " + page.error().what};
+    if (page->one_per_write()) one_per_write = page->framing(protocol::Side::client);
+  }
   return RecordOptions{.listen = *listen,
                        .upstream = *upstream,
                        .output = flags.output,
                        .force = flags.force,
                        .protocol = flags.protocol,
+                       .one_per_write = std::move(one_per_write),
                        .sessions = flags.sessions.value_or(0),
                        .duration = *duration,
                        .version = version};
@@ -82,13 +86,13 @@ void announce(const Recorder& recorder, const RecordOptions& options, StatusLine
              reachable(address) + ", Ctrl-C ends");
 }
 
-int record(const Flags& flags, const std::string& version, const ProtocolCheck& check_protocol) {
+int record(const Flags& flags, const std::string& version) {
   StatusLine status(std::cerr, stderr_is_terminal(), StatusLine::Clock::now());
   const auto trouble = [&status](const Trouble& what) {
     status.say("chorus record: " + what.what);
     return static_cast<int>(Exit::trouble);
   };
-  const auto options = parse(flags, version, check_protocol);
+  const auto options = parse(flags, version);
   if (!options) return trouble(options.error());
 #ifndef _WIN32
   // Whoever reads our status lines may go first, as `2>&1 | tee log` does at Ctrl-C; that must not cost the
@@ -108,8 +112,7 @@ int record(const Flags& flags, const std::string& version, const ProtocolCheck& 
 
 }  // namespace
 
-void add_record_command(CLI::App& app, int& exit_status, const std::string& version,
-                        ProtocolCheck check_protocol) {
+void add_record_command(CLI::App& app, int& exit_status, const std::string& version) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand(
       "record", "Stand between real clients and their server, and write down every byte with its time");
@@ -135,9 +138,7 @@ void add_record_command(CLI::App& app, int& exit_status, const std::string& vers
       ->type_name("DURATION");
   command->add_flag("--force", flags->force, "replace an existing file");
   command->add_flag("--json", flags->json, "one JSON document on stdout instead of the summary");
-  command->callback([flags, &exit_status, version, check = std::move(check_protocol)] {
-    exit_status = record(*flags, version, check);
-  });
+  command->callback([flags, &exit_status, version] { exit_status = record(*flags, version); });
 }
 
 }  // namespace chorus::recorder

@@ -132,6 +132,7 @@ Expected<void> Recorder::open_trace() {
   if (!writer) return writer.error();
   (*writer)->info(info_json(options_, (*writer)->start()));
   recording_.emplace(std::move(*writer), status_);
+  recording_->one_per_write = options_.one_per_write;
   return {};
 }
 
@@ -231,6 +232,7 @@ void Recorder::end(std::string_view by) {
 
 RecordSummary Recorder::close() {
   format::Writer& writer = recording_->writer();
+  if (options_.one_per_write) writer.info(changed_json(recording_->recut));
   RecordSummary summary;
   summary.totals = recording_->totals;
   summary.duration = recording_->now();

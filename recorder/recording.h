@@ -2,10 +2,12 @@
 // one buffer to read into. One thread.
 #pragma once
 
+#include "recorder/one_per_write.h"
 #include "recorder/status.h"
 #include "traces/format/writer.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +28,8 @@ class Recording {
   std::span<char> chunk() { return chunk_; }
 
   Totals totals;
+  std::optional<protocol::Framing> one_per_write;  // of the client's messages; nothing: bytes go as they come
+  Recut recut;
   StatusLine& status;
   format::Writer& writer() { return *writer_; }
 

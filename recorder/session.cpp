@@ -51,7 +51,12 @@ Session::Session(Recording& recording, Arrival arrival, const std::vector<tcp::e
       id_(arrival.id),
       peer_(std::move(arrival.peer)),
       accepted_(arrival.time),
-      legs_{Leg(std::move(arrival.client)), Leg(std::move(arrival.server))} {}
+      legs_{Leg(std::move(arrival.client)), Leg(std::move(arrival.server))} {
+  if (recording.one_per_write)
+    recutting_ =
+        std::make_unique<Recutting>(Recutting{OnePerWrite(*recording.one_per_write, recording.recut),
+                                              asio::steady_timer(leg(Side::client).socket.get_executor())});
+}
 
 void Session::start() {
   connect(0);
@@ -111,7 +116,6 @@ void Session::read(Side from) {
 
 void Session::on_readable(Side from, Error error) {
   if (over_) return;
-  const Side to = other(from);
   leg(from).reading = false;
   const auto chunk = recording_.chunk();
   std::size_t size = 0;
@@ -119,18 +123,71 @@ void Session::on_readable(Side from, Error error) {
   const Nanos now = recording_.now();
   if (not_now(error)) return read(from);
   if (error == asio::error::eof && leg(from).broken) error = leg(from).broken;
+  const bool one_by_one = recutting_ && from == Side::client;
+  if (error == asio::error::eof && one_by_one && !recutting_->messages.empty()) return write_rest(now);
   if (error == asio::error::eof) return on_end(from, now);
   if (error) return on_broken(from, error, now);
-
-  const std::size_t taken = leg(to).socket.write_some(asio::buffer(chunk.data(), size), error);
   const Bytes bytes(chunk.data(), size);
+  if (recutting_ && from == Side::server) recutting_->wait.cancel();  // it has read, so the next one may go
+  if (!one_by_one) return hand_on(from, bytes, now);
+  recutting_->messages.add(bytes);
+  write_message();
+}
+
+void Session::hand_on(Side from, Bytes bytes, Nanos now) {
+  const Side to = other(from);
+  Error error;
+  const std::size_t taken = leg(to).socket.write_some(asio::buffer(bytes.data(), bytes.size()), error);
   recording_.note(now, id_, from == Side::client ? EventKind::ToServer : EventKind::ToClient, bytes);
   if (error && !not_now(error)) return on_unwritable(to, error);
-  if (taken == size) return read(from);
+  if (taken == bytes.size()) return go_on(from);
   leg(to).pending.assign(bytes.substr(taken));
   leg(to).taken = 0;
   flush(to);
   look_for_reset(from);
+}
+
+// The other leg took everything.
+void Session::go_on(Side from) {
+  if (from == Side::client && recutting_ && recutting_->messages.has_next()) return write_later();
+  read(from);
+}
+
+void Session::write_message() {
+  const auto message = recutting_->messages.next();
+  if (!message) return read(Side::client);
+  say_unframed();
+  hand_on(Side::client, *message, recording_.now());
+}
+
+void Session::write_later() {
+  recutting_->wait.expires_after(longest_wait);
+  recutting_->wait.async_wait([self = shared_from_this()](Error) {
+    if (!self->over_) self->write_message();
+  });
+  look_for_reset(Side::client);
+}
+
+// The client has ended within a message. Its end is read again afterwards.
+void Session::write_rest(Nanos now) {
+  const std::string rest = recutting_->messages.take_rest();
+  say_unframed();
+  hand_on(Side::client, rest, now);
+}
+
+// What was read and cannot be written any more stands in the trace even so.
+void Session::note_rest(Nanos now) {
+  if (!recutting_ || recutting_->messages.empty()) return;
+  recording_.note(now, id_, EventKind::ToServer, recutting_->messages.take_rest());
+}
+
+void Session::say_unframed() {
+  Recut& recut = recording_.recut;
+  if (recut.unframed == 0 || std::exchange(recut.said, true)) return;
+  recording_.status.say(
+      "chorus record: connection " + std::to_string(id_) +
+      " sent bytes that are no whole message of the page; they were forwarded as they came. "
+      "If there are many, --protocol names the wrong page");
 }
 
 void Session::flush(Side to) {
@@ -143,7 +200,7 @@ void Session::flush(Side to) {
                                     sink.taken += size;
                                     if (sink.taken < sink.pending.size()) return self->flush(to);
                                     std::string().swap(sink.pending);
-                                    self->read(other(to));
+                                    self->go_on(other(to));
                                   });
 }
 
@@ -167,6 +224,7 @@ void Session::on_unwritable(Side side, const Error& error) {
 }
 
 void Session::on_broken(Side side, const Error& error, Nanos now) {
+  note_rest(now);
   recording_.note(now, id_, side == Side::client ? EventKind::ClientReset : EventKind::ServerReset,
                   error.message());
   Error ignored;
@@ -202,8 +260,10 @@ void Session::look_for_reset([[maybe_unused]] Side side) {
 
 void Session::stop(std::string_view why) {
   if (over_) return;
-  if (connected_) return close(recording_.now(), why);
-  recording_.note(recording_.now(), id_, EventKind::Refused, why);
+  const Nanos now = recording_.now();
+  note_rest(now);
+  if (connected_) return close(now, why);
+  recording_.note(now, id_, EventKind::Refused, why);
   finish();
 }
 
@@ -214,6 +274,7 @@ void Session::close(Nanos now, std::string_view why) {
 
 void Session::finish() {
   over_ = true;
+  if (recutting_) recutting_->wait.cancel();
   for (Leg& each : legs_) {
     Error ignored;  // nothing can be done about a close that fails
     each.socket.close(ignored);

@@ -4,6 +4,8 @@
 // they were read, keeps at most one chunk that the other side could not take yet (and does not read on until
 // it has gone: backpressure), passes an end of stream on as one and a reset as a reset. A connection at rest
 // owns no buffer.
+//
+// Only where the page says one_per_write, the client's messages go out one by one: see one_per_write.h.
 #pragma once
 
 #include "recorder/recording.h"
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace chorus::recorder {
 
@@ -53,6 +56,10 @@ class Session : public std::enable_shared_from_this<Session> {
     Error broken;           // why nothing can be written to it; what its peer said before is still being read
     bool alarmed = false;   // the system reported an error that no read has shown yet
   };
+  struct Recutting {
+    OnePerWrite messages;
+    boost::asio::steady_timer wait;  // between two messages
+  };
   static Side other(Side side) { return side == Side::client ? Side::server : Side::client; }
   Leg& leg(Side side) { return legs_[static_cast<std::size_t>(side)]; }
 
@@ -61,6 +68,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(std::string_view why);
   void read(Side from);
   void on_readable(Side from, Error error);
+  void hand_on(Side from, format::Bytes bytes, format::Nanos now);
+  void go_on(Side from);
+  void write_message();
+  void write_later();
+  void write_rest(format::Nanos now);
+  void note_rest(format::Nanos now);
+  void say_unframed();
   void flush(Side to);
   void on_end(Side from, format::Nanos now);
   void on_unwritable(Side side, const Error& error);
@@ -77,6 +91,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const tcp::endpoint peer_;
   const format::Nanos accepted_;
   std::array<Leg, 2> legs_;
+  std::unique_ptr<Recutting> recutting_;  // nullptr: the client's bytes go on as they come
   bool connected_ = false;
   bool over_ = false;  // handlers that still arrive do nothing
 };

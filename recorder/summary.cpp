@@ -50,7 +50,12 @@ std::string info_json(const RecordOptions& options, const format::Start& start) 
                     {"started", iso_time(start.wall_ns)},
                     {"options", options_json(options)}};
   if (!options.protocol.empty()) info["protocol"] = options.protocol;
+  if (options.one_per_write) info["changed"] = recut_from_start;
   return json::serialize(info);
+}
+
+std::string changed_json(const Recut& recut) {
+  return json::serialize(json::object{{"changed", show_recut(recut)}});
 }
 
 std::string summary_sentence(const RecordSummary& summary) {

@@ -1,13 +1,16 @@
 // What a recording is asked to do, what it notes about itself in the trace, and what it reports at the end.
 #pragma once
 
+#include "recorder/one_per_write.h"
 #include "recorder/status.h"
 #include "traces/format/event.h"
 #include "traces/format/quantity.h"
+#include "traces/protocol/framing.h"
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace chorus::recorder {
@@ -16,10 +19,11 @@ struct RecordOptions {
   Address listen, upstream;
   std::filesystem::path output;
   bool force = false;
-  std::string protocol;                 // page's name, noted in the trace; "" = none
-  std::uint64_t sessions = 0;           // end after so many connections; 0 = no limit
-  std::chrono::nanoseconds duration{};  // end after this time; 0 = no limit
-  std::string version;                  // of this program
+  std::string protocol;                            // page's name, noted in the trace; "" = none
+  std::optional<protocol::Framing> one_per_write;  // the page's, of a client, if its server needs that
+  std::uint64_t sessions = 0;                      // end after so many connections; 0 = no limit
+  std::chrono::nanoseconds duration{};             // end after this time; 0 = no limit
+  std::string version;                             // of this program
 };
 
 struct RecordSummary {
@@ -34,6 +38,9 @@ struct RecordSummary {
 
 // The trace's Info block.
 std::string info_json(const RecordOptions& options, const format::Start& start);
+
+// What is added to it at the end of a recording with one_per_write.
+std::string changed_json(const Recut& recut);
 
 std::string summary_sentence(const RecordSummary& summary);
 // The document of `chorus record --json`; keys are a contract: add, never rename.

@@ -64,8 +64,9 @@ json::object messages_to_json(const Account& account) {
   return {{"scheduled", tally.scheduled},       {"sent", tally.sent},
           {"late_dropped", tally.late_dropped}, {"pushed_back", tally.pushed_back},
           {"received", tally.received},         {"unanswered", tally.unanswered},
-          {"replies", tally.replies},           {"bytes_sent", tally.bytes_out},
-          {"bytes_received", tally.bytes_in},   {"by_kind", std::move(by_kind)}};
+          {"replies", tally.replies},           {"proceeded", tally.proceeded},
+          {"bytes_sent", tally.bytes_out},      {"bytes_received", tally.bytes_in},
+          {"by_kind", std::move(by_kind)}};
 }
 
 json::array divergences_to_json(const Account& account) {
@@ -79,7 +80,53 @@ json::array divergences_to_json(const Account& account) {
                     {"got", clients.got},
                     {"try", stop.reason.advice}});
   }
+  for (const auto& [other, count] : account.result.tally.others) {
+    const auto& page = account.score.page;
+    list.push_back({{"reason", other_answer(account, other)},
+                    {"clients", nullptr},
+                    {"answers", count},
+                    {"of", account.result.tally.latency[other.to].count()},
+                    {"expected", page.kind_name(other.expected)},
+                    {"got", page.kind_name(other.got)}});
+  }
   return list;
+}
+
+json::value fanout_to_json(const Account& account) {
+  constexpr std::size_t most_shown = 100;  // rooms, the worst first, and gaps
+  if (!account.score.counts_copies) return nullptr;
+  const Fanout& fanout = account.result.tally.fanout;
+  std::vector<std::pair<std::uint32_t, Fanout::Copies>> worst(fanout.rooms.begin(), fanout.rooms.end());
+  std::stable_sort(worst.begin(), worst.end(), [](const auto& a, const auto& b) {
+    return a.second.expected - a.second.delivered > b.second.expected - b.second.delivered;
+  });
+  json::array rooms, gaps;
+  for (const auto& [room, copies] : worst) {
+    if (rooms.size() == most_shown) break;
+    rooms.push_back({{"room", audience_name(account, room)},
+                     {"expected", copies.expected},
+                     {"delivered", copies.delivered}});
+  }
+  for (const Fanout::Gap& gap : fanout.gaps) {
+    if (gaps.size() == most_shown) break;
+    gaps.push_back({{"client", gap.client},
+                    {"sender", gap.sender},
+                    {"room", audience_name(account, gap.room)},
+                    {"intended_s", static_cast<double>(gap.intended.count()) / 1e9}});
+  }
+  json::object object{{"expected", fanout.expected},
+                      {"delivered", fanout.delivered},
+                      {"duplicated", fanout.duplicated},
+                      {"ambiguous", fanout.ambiguous},
+                      {"ratio", nullptr},
+                      {"missing", fanout.missing()},
+                      {"unexpected", fanout.unexpected},
+                      {"rooms_counted", fanout.rooms.size()},
+                      {"rooms", std::move(rooms)},
+                      {"gaps", std::move(gaps)}};
+  if (fanout.expected > 0)
+    object["ratio"] = static_cast<double>(fanout.delivered) / static_cast<double>(fanout.expected);
+  return object;
 }
 
 json::object resources_to_json(const RunResult& result) {
@@ -91,62 +138,6 @@ json::object resources_to_json(const RunResult& result) {
                            {"rss_peak_bytes", result.server->rss_peak_bytes}};
   }
   return resources;
-}
-
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.insert(0, width - text.size(), ' ');
-  return text;
-}
-
-std::string row(const std::string& name, const Sketch& sketch, bool at_least = false) {
-  if (sketch.count() == 0) return {};
-  std::string line = "  " + name + std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') +
-                     padded(std::to_string(sketch.count()), 9);
-  const auto cell = [&](Nanos value) {
-    const auto rounded =
-        value < std::chrono::milliseconds(1) ? std::chrono::round<std::chrono::microseconds>(value) : value;
-    line += padded((at_least ? ">=" : "") + show_duration(rounded), 11);
-  };
-  for (const double q : {0.5, 0.9, 0.99, 0.999}) cell(sketch.quantile(q));
-  cell(sketch.max());
-  return line + "\n";
-}
-
-std::string times(const Account& account) {
-  const Tally& tally = account.result.tally;
-  std::string text = "  " + std::string(24, ' ') + padded("count", 9);
-  for (const char* name : {"p50", "p90", "p99", "p99.9", "max"}) text += padded(name, 11);
-  text += "\n" + row("lateness (ours)", tally.lateness) + row("pushback (server's)", tally.pushback) +
-          row("connect", tally.connect) + row("ready", tally.ready);
-  for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
-    text += row("latency " + std::string(account.score.page.kind_name(static_cast<KindId>(kind))),
-                tally.latency[kind],
-                kind < tally.unanswered_by_kind.size() && tally.unanswered_by_kind[kind] > 0);
-  }
-  return text;
-}
-
-// All clients with one reason, shown at the step where most of them stopped; the most frequent first.
-struct Trouble {
-  Stop stop;
-  StopCount there;
-  std::uint64_t clients = 0;
-};
-
-std::vector<Trouble> by_reason(const Tally& tally) {
-  std::map<Reason, Trouble> reasons;
-  for (const auto& [stop, count] : tally.stops) {
-    Trouble& trouble = reasons[stop.reason];
-    trouble.clients += count.clients;
-    if (count.clients <= trouble.there.clients) continue;
-    trouble.stop = stop;
-    trouble.there = count;
-  }
-  std::vector<Trouble> list;
-  for (auto& [reason, trouble] : reasons) list.push_back(std::move(trouble));
-  std::stable_sort(list.begin(), list.end(),
-                   [](const Trouble& a, const Trouble& b) { return a.clients > b.clients; });
-  return list;
 }
 
 }  // namespace
@@ -206,6 +197,7 @@ json::object options_to_json(const Options& options, const Score& score) {
                       {"send_every_us", micros(options.send_every)},
                       {"seed", options.seed},
                       {"rename", std::move(renames)},
+                      {"users", options.users},
                       {"keep", options.keep},
                       {"on_refused", options.on_refused == OnRefused::retry ? "retry" : "give-up"},
                       {"tolerate", options.tolerate},
@@ -218,6 +210,7 @@ json::object options_to_json(const Options& options, const Score& score) {
 
 json::object to_json(const Account& account) {
   const RunResult& result = account.result;
+  const Fanout& fanout = result.tally.fanout;
   json::array reasons;
   for (const std::string& reason : account.verdict.reasons) reasons.emplace_back(reason);
   json::object latency;
@@ -231,13 +224,13 @@ json::object to_json(const Account& account) {
           {"interrupted", result.interrupted},
           {"clients", clients_to_json(account)},
           {"messages", messages_to_json(account)},
-          {"fanout", nullptr},
+          {"fanout", fanout_to_json(account)},
           {"lateness_us", quantiles(result.tally.lateness)},
           {"pushback_us", quantiles(result.tally.pushback)},
           {"connect_us", quantiles(result.tally.connect)},
           {"ready_us", quantiles(result.tally.ready)},
           {"latency_us", std::move(latency)},
-          {"delivery_us", nullptr},
+          {"delivery_us", fanout.delivery.count() > 0 ? json::value(quantiles(fanout.delivery)) : nullptr},
           {"resources", resources_to_json(result)},
           {"canary", nullptr},
           {"divergences", divergences_to_json(account)},
@@ -245,57 +238,16 @@ json::object to_json(const Account& account) {
           {"options", options_to_json(account.options, account.score)}};
 }
 
-std::string explain(const Account& account, std::size_t most) {
-  const std::vector<Trouble> troubles = by_reason(account.result.tally);
-  std::string text;
-  for (std::size_t i = 0; i < troubles.size() && i < most; ++i) {
-    const auto& [stop, there, clients] = troubles[i];
-    const std::size_t messages = account.score.parts[stop.part].steps.size() - 1;
-    text += "  " + std::to_string(clients) + (clients == 1 ? " client" : " clients") +
-            (there.clients < clients ? ", most of them after " : " after ") + std::to_string(stop.step) +
-            " of " + std::to_string(messages) + " messages: " + stop.reason.what +
-            "\n    recorded: " + there.expected + "\n    received: " + there.got + "\n";
-    if (!stop.reason.advice.empty()) text += "    try:      " + stop.reason.advice + "\n";
-  }
-  if (troubles.size() > most)
-    text += "  and " + std::to_string(troubles.size() - most) + " more kinds of trouble (--json has all)\n";
-  return text;
+std::string other_answer(const Account& account, const OtherAnswer& other) {
+  const auto& page = account.score.page;
+  return std::string(page.kind_name(other.to)) + " answered " + std::string(page.kind_name(other.got)) +
+         " instead of " + std::string(page.kind_name(other.expected));
 }
 
-std::string in_words(const Account& account) {
-  const RunResult& result = account.result;
-  const Counts counts = count(result);
-  const Tally& tally = result.tally;
-  const auto number = [](std::uint64_t n) { return std::to_string(n); };
-  std::string text = (account.verdict.valid ? "VALID    " : "INVALID  ") + number(account.plan.clients()) +
-                     " clients (" + number(account.plan.copies) +
-                     (account.plan.copies == 1 ? " copy of " : " copies of ") + number(account.plan.members) +
-                     ") as " + std::string(account.score.page.name()) + " against " +
-                     show_address(account.options.target) + ", " +
-                     show_duration(std::chrono::round<std::chrono::milliseconds>(result.duration)) +
-                     (result.interrupted ? ", ended early" : "") + "\n";
-  for (const std::string& reason : account.verdict.reasons) text += "         " + reason + "\n";
-  text += "clients  " + number(counts.connected) + " connected, " + number(counts.completed) +
-          " completed, " + number(counts.refused) + " refused, " + number(counts.failed) + " failed, " +
-          number(counts.disconnected) + " disconnected";
-  if (counts.unjudged > 0)
-    text += ", " + number(counts.unjudged) + " unjudged (no page says what an answer is)";
-  if (counts.interrupted > 0) text += ", " + number(counts.interrupted) + " interrupted";
-  text += "\nmessages " + number(tally.scheduled) + " scheduled, " + number(tally.sent) + " sent, " +
-          number(tally.received) + " received, " + number(tally.unanswered) + " unanswered";
-  if (tally.pushed_back > 0)
-    text += ", " + number(tally.pushed_back) + " dropped since the server took nothing";
-  text += "\nour own  " +
-          show_duration(std::chrono::milliseconds(static_cast<std::int64_t>(result.cpu_s * 1000))) +
-          " of processor time, " + show_size(result.rss_peak_bytes) + " of memory\n";
-  if (result.server) {
-    text += "server   " +
-            show_duration(std::chrono::milliseconds(static_cast<std::int64_t>(result.server->cpu_s * 1000))) +
-            " of processor time, " + show_size(result.server->rss_peak_bytes) + " of memory\n";
-  }
-  text += times(account);
-  if (!tally.stops.empty()) text += "where clients stopped\n" + explain(account, 3);
-  return text;
+std::string audience_name(const Account& account, std::uint32_t room) {
+  if (room == everybody_room) return "everybody";
+  if (room == private_room) return "private";
+  return account.plan.room_name(account.score.names, room);
 }
 
 Exit exit_of(const Account& account) {
@@ -305,7 +257,10 @@ Exit exit_of(const Account& account) {
   if (counts.connected == 0 || account.result.interrupted) return Exit::trouble;
   const std::uint64_t lost = counts.refused + counts.failed + counts.disconnected;
   const double allowed = account.options.tolerate * account.plan.clients();
-  return static_cast<double>(lost) > allowed ? Exit::differs : Exit::ok;
+  const Fanout& fanout = account.result.tally.fanout;
+  const double copies_allowed = account.options.tolerate * static_cast<double>(fanout.expected);
+  const bool wrong_copies = static_cast<double>(fanout.missing() + fanout.duplicated) > copies_allowed;
+  return static_cast<double>(lost) > allowed || wrong_copies ? Exit::differs : Exit::ok;
 }
 
 }  // namespace chorus::replayer

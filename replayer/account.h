@@ -26,6 +26,11 @@ boost::json::object options_to_json(const Options& options, const Score& score);
 // The summary, and in a run with failed clients where most of them stopped, recorded against received, and
 // what to try next. Several lines.
 std::string in_words(const Account& account);
+std::string other_answer(const Account& account,
+                         const OtherAnswer& other);  // "TOPIC answered 482 instead of TOPIC"
+std::string audience_name(const Account& account,
+                          std::uint32_t room);  // "#room00017", "everybody", "private"
+
 // Only the explanation, from the most frequent trouble to the least, `most` of them.
 std::string explain(const Account& account, std::size_t most);
 

@@ -19,17 +19,17 @@ using boost::system::error_code;
 using format::EventKind;
 using format::Outcome;
 
-constexpr std::size_t most_awaited = 4096;  // a client that is never answered stays bounded
-constexpr std::uint8_t most_attempts = 6;   // of a connection, with --on-refused retry
+constexpr std::size_t most_awaited = 4096;       // a client that is never answered stays bounded
+constexpr std::uint8_t most_attempts = 6;        // of a connection, with --on-refused retry
+constexpr std::size_t most_other_answers = 500;  // a worker lists; the rest are counted
 
 }  // namespace
 
 Client::Client(Desk& desk, std::uint32_t index) : desk_(desk), index_(index) {
   const Engine& engine = desk.engine;
   planned_ = engine.plan.start_of(index, engine.score, engine.options);
-  if (const auto self = engine.score.names.self(engine.plan.part_of(index))) {
-    self_ = engine.score.names.value(*self, engine.plan.names_of(index));
-  }
+  for (const std::size_t name : engine.score.names.all_of(engine.plan.part_of(index)))
+    self_.push_back(engine.score.names.value(name, engine.plan.names_of(index)));
 }
 
 void Client::open() {
@@ -143,6 +143,7 @@ void Client::hear(protocol::Bytes bytes) {
     desk_.engine.trace->add({now, index_, EventKind::ToClient, bytes, std::nullopt});
   }
   note_awaited();
+  if (desk_.copies != nullptr) desk_.copies->catch_up();
   performer_.feed(desk_.engine.score, desk_.engine.score.parts[desk_.engine.plan.part_of(index_)], self_,
                   bytes, now, *this);
 }
@@ -179,27 +180,66 @@ void Client::on_gate(std::uint16_t slot, Nanos now) {
 void Client::on_ready(Nanos now) {
   ready_ = now - planned_;
   desk_.tally.ready.add(ready_);
+  if (desk_.copies != nullptr) desk_.copies->book.connected(index_, now);
   if (desk_.engine.plan.trial) end(Outcome::Completed);
 }
 
-void Client::on_answer(const Awaited& awaited, Nanos now) {
-  const KindId kind = desk_.engine.score.page.answers()[awaited.rule].to;
-  desk_.tally.latency[kind].add(now - awaited.intended);
+void Client::on_answer(const Awaited& awaited, KindId kind, Nanos now) {
+  const Score& score = desk_.engine.score;
+  const auto& rule = score.page.answers()[awaited.rule];
+  const Step& step = score.parts[awaited.part].steps[awaited.step];
+  desk_.tally.latency[rule.to].add(now - awaited.intended);
+  if (kind != step.answer) return answered_otherwise(rule, step, awaited.step, kind);
+  if (step.enters && desk_.copies != nullptr) {
+    const auto room = desk_.engine.plan.room_number(score.names, step.audience.room, index_);
+    desk_.copies->book.entered(index_, room, now);
+  }
   if (state_ == State::draining) settle();
+}
+
+// Where the page requires the answer the client has failed; elsewhere it goes on, and the difference is told.
+void Client::answered_otherwise(const protocol::AnswerRule& rule, const Step& step, std::uint32_t number,
+                                KindId kind) {
+  const auto& page = desk_.engine.score.page;
+  const std::string got(page.kind_name(kind)), expected(page.kind_name(step.answer));
+  const std::string what =
+      std::string(page.kind_name(rule.to)) + " answered " + got + " instead of " + expected;
+  if (rule.required)
+    return end(Outcome::Failed, {what, "the server no longer grants what it granted the recorded client"},
+               got);
+  if (desk_.tally.others[{rule.to, step.answer, kind}]++ == 0 ||
+      desk_.tally.divergences.size() < most_other_answers)
+    desk_.tally.divergences.push_back({index_, number, desk_.engine.now(), expected, got});
+  if (state_ == State::draining) settle();
+}
+
+void Client::on_variable(std::uint16_t variable, std::string value, Nanos now) {
+  desk_.engine.sender->notify({Notice::What::variable, index_, generation_, variable, now, std::move(value)});
+}
+
+void Client::on_delivery(std::uint64_t key, Nanos now) {
+  if (desk_.copies != nullptr) desk_.copies->book.heard(index_, key, now);
 }
 
 void Client::on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) {
   const auto& page = desk_.engine.score.page;
   const std::string what = std::string(page.kind_name(kind)) + ": " + rule.means;
-  std::string advice = rule.advice;
-  if (const auto self = desk_.engine.score.names.self(desk_.engine.plan.part_of(index_))) {
-    const std::string& recorded = desk_.engine.score.names[*self].recorded;
-    for (auto at = advice.find("{user}"); at != std::string::npos; at = advice.find("{user}")) {
-      advice.replace(at, 6, recorded);
-    }
-  }
-  if (rule.refused) return refused(what, advice);
-  end(Outcome::Failed, {what, advice}, show(page, kind, message));
+  if (rule.refused) return refused(what, advice(rule));
+  end(Outcome::Failed, {what, advice(rule)}, show(page, kind, message));
+}
+
+// The page's advice with the recorded names in it.
+std::string Client::advice(const protocol::FailureRule& rule) const {
+  const auto& names = desk_.engine.score.names;
+  std::string text = rule.advice;
+  const auto put = [&](const std::string& field, const std::string& value) {
+    for (auto at = text.find(field); at != std::string::npos; at = text.find(field, at + value.size()))
+      text.replace(at, field.size(), value);
+  };
+  if (const auto self = names.self(desk_.engine.plan.part_of(index_))) put("{user}", names[*self].recorded);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i].role == protocol::Role::room) put("{room}", names[i].recorded);
+  return text;
 }
 
 void Client::on_broken(const char* why) {

@@ -3,6 +3,7 @@
 // (token.h).
 #pragma once
 
+#include "replayer/copies.h"
 #include "replayer/engine.h"
 #include "replayer/performer.h"
 #include "replayer/tally.h"
@@ -29,6 +30,7 @@ struct Desk {
   Live& live;
   std::string& read_buffer;
   std::vector<std::uint32_t>& watched;  // clients that have a deadline
+  Copies* copies = nullptr;             // nullptr: no message has an audience
 };
 
 class Client final : private Stage {
@@ -42,8 +44,9 @@ class Client final : private Stage {
   void message_comes(std::uint32_t generation, Outgoing message);
   void token_comes(std::uint32_t generation, Outgoing rest, boost::system::error_code error);
   void finish(std::uint32_t generation);  // the script is over: wait for the last answers, then close
-  void give_up(std::uint32_t generation, KindId gate);  // a gate did not open in time
-  void interrupt();                                     // the run ends now
+  void give_up(std::uint32_t generation, const std::string& missing);  // a gate did not open in time
+  void cannot_carry(std::uint32_t generation);  // a value of the server does not fit where it belongs
+  void interrupt();                             // the run ends now
 
   // Looks at the deadline; false when there is none any more.
   bool check(Nanos now);
@@ -71,14 +74,19 @@ class Client final : private Stage {
   void close_now();
   void conclude();
   void diverge(std::string expected, std::string got);
+  void answered_otherwise(const protocol::AnswerRule& rule, const Step& step, std::uint32_t number,
+                          KindId kind);
   void keep(format::EventKind kind, protocol::Bytes payload = {});
   std::string expected() const;
+  std::string advice(const protocol::FailureRule& rule) const;
   bool bind_source(boost::system::error_code& error);
 
   void on_gate(std::uint16_t slot, Nanos now) override;
   void on_ready(Nanos now) override;
   void on_reply(std::string bytes) override;
-  void on_answer(const Awaited& awaited, Nanos now) override;
+  void on_answer(const Awaited& awaited, KindId kind, Nanos now) override;
+  void on_variable(std::uint16_t variable, std::string value, Nanos now) override;
+  void on_delivery(std::uint64_t key, Nanos now) override;
   void on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) override;
   void on_broken(const char* why) override;
   void on_message(KindId kind) override;
@@ -93,10 +101,10 @@ class Client final : private Stage {
   std::uint16_t own_queued_ = 0;  // replies that wait for the token, counted in its word
   std::optional<Socket> socket_;
   Performer performer_;
-  std::string self_;
-  std::vector<Outgoing> outbox_;  // oldest first
-  Outgoing in_flight_;            // what an async_write works on: it must not move
-  Nanos planned_{}, deadline_{never_};
+  std::vector<std::string> self_;  // the names it gives itself
+  std::vector<Outgoing> outbox_;   // oldest first
+  Outgoing in_flight_;             // what an async_write works on: it must not move
+  Nanos planned_{}, deadline_{never_}, courtesy_ends_{};
   Nanos connect_{-1}, ready_{-1};
   format::Outcome outcome_ = format::Outcome::None;
   std::optional<Stop> stop_;

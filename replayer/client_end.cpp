@@ -18,6 +18,10 @@ constexpr std::size_t most_divergences = 1000;  // a worker; beyond it they are 
 // recorded: the two ends race.
 constexpr Nanos hangs_up_together = std::chrono::seconds(1);
 
+// So long a client that is done waits for recorded answers that no page requires: the recorded client heard
+// them before it hung up.
+constexpr Nanos courtesy = std::chrono::seconds(1);
+
 std::string words(const error_code& error) {
   if (error == asio::error::eof) return "closed by the server";
   if (error == asio::error::connection_reset || error == asio::error::broken_pipe)
@@ -32,6 +36,7 @@ void Client::finish(std::uint32_t generation) {
   state_ = State::draining;
   desk_.engine.links[index_].said_all.store(true, std::memory_order_relaxed);
   deadline_ = desk_.engine.now() + desk_.engine.options.drain;
+  courtesy_ends_ = std::min(deadline_, desk_.engine.now() + courtesy);
   desk_.watched.push_back(index_);
   settle();
 }
@@ -40,6 +45,7 @@ void Client::finish(std::uint32_t generation) {
 void Client::settle() {
   note_awaited();
   if (owed() != nullptr) return;
+  if (!performer_.awaited().empty() && desk_.engine.now() < courtesy_ends_) return;
   const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
   if (part.server_closes && desk_.engine.now() < deadline_) return;  // it is the server's turn to hang up
   end(desk_.engine.score.judged ? Outcome::Completed : Outcome::Unjudged);
@@ -54,16 +60,24 @@ const protocol::AnswerRule* Client::owed() const {
   return nullptr;
 }
 
-void Client::give_up(std::uint32_t generation, KindId gate) {
+void Client::give_up(std::uint32_t generation, const std::string& missing) {
   if (generation != generation_ || (state_ != State::open && state_ != State::draining)) return;
-  const std::string kind(desk_.engine.score.page.kind_name(gate));
-  end(Outcome::Failed, {"no " + kind + " within " + show_duration(desk_.engine.options.timeout),
+  end(Outcome::Failed, {"no " + missing + " within " + show_duration(desk_.engine.options.timeout),
                         "the recording waited for it; a slow server needs a larger --timeout"});
+}
+
+void Client::cannot_carry(std::uint32_t generation) {
+  if (generation != generation_ || (state_ != State::open && state_ != State::draining)) return;
+  end(Outcome::Failed, {"a value that the server said does not fit into the message that carries it on",
+                        "look at the page's [[extract]] and [[insert]]: is the field's width right?"});
 }
 
 bool Client::check(Nanos now) {
   if (deadline_ == never_) return false;
-  if (now < deadline_) return true;
+  if (now < deadline_) {
+    if (state_ == State::draining && now >= courtesy_ends_) settle();
+    return state_ != State::closing && state_ != State::concluded;
+  }
   if (state_ == State::connecting) {
     deadline_ = never_;
     error_code ignored;
@@ -101,8 +115,10 @@ void Client::server_ended(const error_code& error) {
                                  "the server lost it"});
   }
   if (!performer_.heard() && score.page.closed_unheard() != nullptr) {
-    return refused(score.page.closed_unheard()->means, score.page.closed_unheard()->advice);
+    return refused(score.page.closed_unheard()->means, advice(*score.page.closed_unheard()));
   }
+  if (const auto* rule = score.page.closed(); rule != nullptr && performer_.heard())
+    return end(Outcome::Disconnected, {rule->means, advice(*rule)}, words(error));
   end(Outcome::Disconnected,
       {words(error), "look at the server's log: it ended what the recording kept open"}, words(error));
 }
@@ -131,6 +147,11 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
     }
   }
   performer_.forget_awaited();
+  performer_.stop();
+  if (desk_.copies != nullptr) {
+    desk_.copies->catch_up();
+    desk_.copies->book.gone(index_, desk_.engine.now());
+  }
   const bool was_open = state_ == State::open || state_ == State::draining;
   state_ = State::closing;
   deadline_ = never_;

@@ -41,7 +41,8 @@ struct Engine {
   std::atomic<std::uint32_t> remaining{0};
 
   Nanos now() const noexcept { return std::chrono::steady_clock::now() - start; }
-  Worker& worker_of(std::uint32_t client) const;
+  std::size_t worker_index(std::uint32_t client) const;
+  Worker& worker_of(std::uint32_t client) const { return *workers[worker_index(client)]; }
   std::uint64_t sum(std::atomic<std::uint64_t> Live::*counter) const noexcept;
 };
 

@@ -39,6 +39,7 @@ struct Options {
 
   std::string protocol;  // "" = recognise
   std::vector<protocol::Rename> renames;
+  std::string users;        // file; "" = none
   std::uint32_t keep = 16;  // whole copies whose bytes go into the trace
   OnRefused on_refused = OnRefused::give_up;
   double tolerate = 0;  // share of clients that may fail

@@ -10,21 +10,20 @@ using protocol::Side;
 
 void Performer::begin() noexcept {
   partial_.clear();
+  scan_ = {};
   awaited_.clear();
   heard_ = ready_ = dead_ = false;
 }
 
-void Performer::feed(const Score& score, const Part& part, std::string_view self, Bytes bytes, Nanos now,
-                     Stage& stage) {
+void Performer::feed(const Score& score, const Part& part, std::span<const std::string> self, Bytes bytes,
+                     Nanos now, Stage& stage) {
   if (dead_) return;
   const auto& framing = score.page.framing(Side::server);
-  std::size_t scanned = partial_.size();
   const bool whole = partial_.empty();  // the usual case: look at the worker's buffer, copy nothing
   if (!whole) partial_.append(bytes);
   Bytes rest = whole ? bytes : Bytes(partial_);
   while (!rest.empty()) {
-    const Frame frame = protocol::next_frame(framing, rest, scanned);
-    scanned = 0;
+    const Frame frame = protocol::next_frame(framing, rest, scan_);
     if (frame.is == Frame::Is::more) break;
     if (frame.is == Frame::Is::broken) {
       dead_ = true;
@@ -32,7 +31,7 @@ void Performer::feed(const Score& score, const Part& part, std::string_view self
       return;
     }
     const Bytes one = rest.substr(0, frame.size);
-    if (!message(score, part, self, score.page.kind_of(Side::server, one), one, now, stage)) return;
+    if (!message(score, part, self, score.page.kind_of(Side::server, one), one, now, stage) || dead_) return;
     rest.remove_prefix(frame.size);
   }
   if (whole) {
@@ -43,8 +42,8 @@ void Performer::feed(const Score& score, const Part& part, std::string_view self
   if (partial_.empty() && partial_.capacity() > 256) std::string().swap(partial_);
 }
 
-bool Performer::message(const Score& score, const Part& part, std::string_view self, KindId kind, Bytes bytes,
-                        Nanos now, Stage& stage) {
+bool Performer::message(const Score& score, const Part& part, std::span<const std::string> self, KindId kind,
+                        Bytes bytes, Nanos now, Stage& stage) {
   heard_ = true;
   stage.on_message(kind);
   const auto use = score.page.use(Side::server, kind);
@@ -61,13 +60,18 @@ bool Performer::message(const Score& score, const Part& part, std::string_view s
     if (score.page.reply(kind, bytes, reply)) stage.on_reply(std::move(reply));
   }
   const bool own = (use.gates || use.answers) && score.page.is_own(kind, bytes, self);
-  if (use.gates && own && !(ready_ && score.page.gates_until_ready())) {
-    const auto slot = std::find(score.gate_kinds.begin(), score.gate_kinds.end(), kind);
-    if (slot != score.gate_kinds.end()) {
-      stage.on_gate(static_cast<std::uint16_t>(slot - score.gate_kinds.begin()), now);
-    }
+  if (use.extracts) {
+    std::vector<protocol::Page::Extracted> found;
+    score.page.extract(kind, bytes, found);
+    for (const auto& one : found)
+      stage.on_variable(one.variable, protocol::Page::value(one.field, bytes), now);
   }
-  if (use.answers && own) answer(score, kind, now, stage);
+  if (use.gates && own) {
+    const std::uint16_t slot = score.page.gate_of(kind);
+    if (!(ready_ && score.page.gates()[slot].until_ready)) stage.on_gate(slot, now);
+  }
+  if (use.delivers && score.counts_copies) stage.on_delivery(score.page.delivery_key(kind, bytes), now);
+  if (use.answers && own) answer(score, kind, bytes, now, stage);
   if (use.may_be_ready && !ready_ && score.page.is_ready(kind, bytes)) {
     ready_ = true;
     stage.on_ready(now);
@@ -75,13 +79,14 @@ bool Performer::message(const Score& score, const Part& part, std::string_view s
   return true;
 }
 
-void Performer::answer(const Score& score, KindId kind, Nanos now, Stage& stage) {
+void Performer::answer(const Score& score, KindId kind, Bytes bytes, Nanos now, Stage& stage) {
   for (auto awaited = awaited_.begin(); awaited != awaited_.end(); ++awaited) {
-    const auto& by = score.page.answers()[awaited->rule].by;
-    if (std::find(by.begin(), by.end(), kind) == by.end()) continue;
+    const auto& rule = score.page.answers()[awaited->rule];
+    if (std::find(rule.by.begin(), rule.by.end(), kind) == rule.by.end()) continue;
+    if (score.page.correlation(rule, Side::server, kind, bytes) != awaited->correlation) continue;
     const Awaited answered = *awaited;
     awaited_.erase(awaited);
-    stage.on_answer(answered, now);
+    stage.on_answer(answered, kind, now);
     return;
   }
 }

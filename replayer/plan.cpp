@@ -41,6 +41,39 @@ bool Plan::kept(std::uint32_t copy, std::uint32_t keep) const noexcept {
   return i * (copies - 1) / (keep - 1) == copy;
 }
 
+// A room's value depends on the client, the copy, the cohort, or on nothing: so many rooms there are of a
+// name.
+std::uint32_t Plan::room_number(const protocol::Names& names, std::uint32_t name,
+                                std::uint32_t client) const {
+  const auto& value = names[name].value;
+  const std::uint32_t room = value.per_client()   ? client
+                             : value.per_copy()   ? copy_of(client)
+                             : value.per_cohort() ? copy_of(client) / cohort
+                                                  : 0;
+  return name * clients() + room;
+}
+
+Block Plan::members_of(const protocol::Names& names, std::uint32_t name, std::uint32_t client) const {
+  const auto& value = names[name].value;
+  if (value.per_client()) return {client, client + 1};
+  const std::uint32_t copy = copy_of(client);
+  if (value.per_copy()) return {copy * members, (copy + 1) * members};
+  if (!value.per_cohort()) return {0, clients()};
+  const std::uint32_t first = copy / cohort * cohort;
+  return {first * members, std::min(copies, first + cohort) * members};
+}
+
+std::string Plan::room_name(const protocol::Names& names, std::uint32_t number) const {
+  const std::uint32_t name = number / clients(), room = number % clients();
+  if (name >= names.size()) return {};
+  const auto& value = names[name].value;
+  const std::uint32_t client = value.per_client()   ? room
+                               : value.per_copy()   ? room * members
+                               : value.per_cohort() ? room * cohort * members
+                                                    : 0;
+  return names.value(name, names_of(client));
+}
+
 Nanos Plan::start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept {
   if (trial) return Nanos{0};
   // The offsets of a group's members shrink with their think times: who met in the recording still meets.
@@ -63,6 +96,7 @@ Plan make_trial(const Score& score, const Plan& crowd) {
   // A cohort of its own: its names and rooms are nobody else's.
   plan.cohort = crowd.cohort;
   plan.first_copy = (crowd.copies + crowd.cohort - 1) / crowd.cohort * crowd.cohort;
+  plan.started_ms = crowd.started_ms;
   plan.trial = true;
   plan.blocks = split(1, 1, plan.members, 1);
   return plan;
@@ -70,6 +104,10 @@ Plan make_trial(const Score& score, const Plan& crowd) {
 
 Expected<void> check_names(const Score& score, const Plan& plan) {
   if (!plan.trial) {
+    const auto* users = score.names.users();
+    if (users != nullptr && score.names.needs_users() && users->size() < plan.clients())
+      return Trouble{"--users has " + std::to_string(users->size()) + " users and the crowd " +
+                     std::to_string(plan.clients()) + " clients; each needs a row of its own"};
     if (auto distinct = score.names.distinct(plan.copies, plan.members, plan.cohort); !distinct)
       return distinct.error();
   }

@@ -20,6 +20,7 @@ struct Plan {
   std::uint32_t copies = 1;
   std::uint32_t cohort = 1;      // copies in a cohort
   std::uint32_t first_copy = 0;  // 0; the trial's copy stands behind the crowd's last
+  std::int64_t started_ms = 0;   // since 1970, when the run was planned: {time} of a name
   bool trial = false;            // only the login, nobody waits for the recorded offsets
   std::vector<Block> blocks;     // one for each worker, contiguous, whole cohorts where they fit
 
@@ -28,8 +29,13 @@ struct Plan {
   std::uint32_t part_of(std::uint32_t client) const noexcept { return client % members; }
   protocol::CopyIndex names_of(std::uint32_t client) const noexcept {
     const std::uint32_t copy = first_copy + copy_of(client);
-    return {copy, copy / cohort, members};
+    return {copy, copy / cohort, members, started_ms};
   }
+  // A number for the room that this name stands for where the client is, unique over all of the crowd's
+  // rooms, and the clients who may be in it.
+  std::uint32_t room_number(const protocol::Names& names, std::uint32_t name, std::uint32_t client) const;
+  Block members_of(const protocol::Names& names, std::uint32_t name, std::uint32_t client) const;
+  std::string room_name(const protocol::Names& names, std::uint32_t number) const;
   // Spread over the whole range, so that the first and the last copy are both seen.
   bool kept(std::uint32_t copy, std::uint32_t keep) const noexcept;
   Nanos start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept;

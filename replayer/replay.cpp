@@ -52,7 +52,13 @@ Expected<Loaded> load_score(const Options& options) {
   }
   say("protocol " + std::string(recognised.page.name()) + " (" + recognised.because + ")");
   const auto conversations = protocol::converse(*trace, recognised.page);
-  auto score = compile_score(std::move(recognised.page), conversations, options.renames);
+  std::shared_ptr<const protocol::Users> users;
+  if (!options.users.empty()) {
+    auto read = protocol::Users::load(options.users);
+    if (!read) return read.error();
+    users = std::make_shared<const protocol::Users>(std::move(*read));
+  }
+  auto score = compile_score(std::move(recognised.page), conversations, {options.renames, users});
   if (!score) return score.error();
   for (const std::string& remark : score->remarks) say(remark);
   if (auto fits = protocol::fits(score->page, conversations); !fits) {
@@ -146,6 +152,7 @@ std::vector<format::NamedSketch> sketches(const Account& account) {
   add("pushback", tally.pushback);
   add("connect", tally.connect);
   add("ready", tally.ready);
+  add("delivery", tally.fanout.delivery);
   for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
     add("latency/" + std::string(account.score.page.kind_name(static_cast<KindId>(kind))),
         tally.latency[kind]);
@@ -201,7 +208,10 @@ Exit replay(const Options& wanted) {
   }
 
   // Plan: who is who, and whether the machine grants it.
-  const Plan plan = make_plan(score, options);
+  Plan plan = make_plan(score, options);
+  plan.started_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                        std::chrono::system_clock::now().time_since_epoch())
+                        .count();
   if (options.schedule == ScheduleKind::random && !options.duration) {
     options.duration = options.ramp * plan.copies + score.duration;
   }

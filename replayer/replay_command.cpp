@@ -165,6 +165,11 @@ void add_meaning(CLI::App& command, Options& options) {
           },
           "a recorded name and what stands for it, as alice=u{client:07} or #room=#room{cohort}")
       ->type_name("OLD=NEW");
+  command
+      .add_option("--users", options.users,
+                  "one account a client: a CSV file with a header; columns name and password are used by "
+                  "themselves, others as {user.COLUMN} in --rename")
+      ->type_name("FILE");
   add_parsed(command, "--tolerate", "share of clients that may fail, as 1%", "SHARE", "0", parse_share,
              [&](double share) { options.tolerate = share; });
   command.add_flag_callback(

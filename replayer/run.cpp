@@ -27,7 +27,7 @@ void collect(RunResult& result, Engine& engine, const Sender& sender) {
 
 }  // namespace
 
-Worker& Engine::worker_of(std::uint32_t client) const {
+std::size_t Engine::worker_index(std::uint32_t client) const {
   std::size_t low = 0, high = plan.blocks.size() - 1;
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
@@ -37,7 +37,7 @@ Worker& Engine::worker_of(std::uint32_t client) const {
       low = middle + 1;
     }
   }
-  return *workers[low];
+  return low;
 }
 
 std::uint64_t Engine::sum(std::atomic<std::uint64_t> Live::*counter) const noexcept {

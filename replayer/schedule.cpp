@@ -8,8 +8,9 @@ Schedule::Schedule(const Score& score, const Plan& plan, const Options& options)
     : score_(score),
       plan_(plan),
       options_(options),
+      slots_(score.page.gates().size() + score.page.variables().size()),
       cues_(plan.clients()),
-      seen_(plan.clients() * score.gate_kinds.size()),
+      seen_(plan.clients() * slots_),
       random_(options.seed) {}
 
 Nanos Schedule::think(Nanos recorded) const {
@@ -27,18 +28,72 @@ void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos n
   cue.on = true;
   cue.leaving = false;
   cue.lost = curtain_;  // who comes after the curtain fell has nothing to say any more
-  for (std::uint16_t slot = 0; slot < score_.gate_kinds.size(); ++slot) seen(client, slot) = {};
+  for (std::size_t slot = 0; slot < slots_; ++slot) seen(client, slot) = {};
   arm(client, now);
 }
 
-void Schedule::gate(std::uint32_t client, std::uint32_t generation, std::uint16_t slot, Nanos arrival) {
+void Schedule::gate(std::uint32_t client, std::uint32_t generation, std::uint16_t gate, Nanos arrival) {
+  opened(client, generation, gate, arrival);
+}
+
+void Schedule::variable(std::uint32_t client, std::uint32_t generation, std::uint16_t variable,
+                        Nanos arrival) {
+  opened(client, generation, score_.page.gates().size() + variable, arrival);
+}
+
+void Schedule::opened(std::uint32_t client, std::uint32_t generation, std::size_t slot, Nanos arrival) {
   Cue& cue = cues_[client];
   if (cue.generation != generation || !cue.on) return;
   Seen& here = seen(client, slot);
   ++here.count;
   here.at = arrival;
-  const Step& step = part(client).steps[cue.step];
-  if (cue.waiting && step.gate == slot && here.count >= step.gate_count) arm(client, arrival);
+  if (cue.waiting) arm(client, arrival);
+  if (slot < score_.page.gates().size()) return;
+  // Another connection of the copy may carry the value on.
+  for (std::uint32_t part = 0; part < plan_.members; ++part) {
+    const std::uint32_t other = fellow(client, part);
+    if (other != client && cues_[other].waiting) arm(other, arrival);
+  }
+}
+
+bool Schedule::is_open(std::uint32_t client, const Step& step, Nanos& base) const {
+  if (step.gate != no_slot) {
+    const Seen& here = seen(client, step.gate);
+    if (here.count < step.gate_count) return false;
+    base = std::max(base, here.at);
+  }
+  for (const Need& need : step.needs) {
+    const Seen& there = seen(fellow(client, need.part), slot_of(need));
+    if (there.count < need.count) return false;
+    if (need.part != plan_.part_of(client)) base = std::max(base, there.at);
+  }
+  return true;
+}
+
+void Schedule::wait_for(std::uint32_t client, const Step& step, Nanos now) {
+  Cue& cue = cues_[client];
+  if (cue.waiting) return;  // as long as it said when it began to
+  cue.waiting = true;
+  Nanos patience = options_.timeout;
+  if (step.gate != no_slot && score_.page.gates()[step.gate].proceed > Nanos{0} &&
+      seen(client, step.gate).count < step.gate_count)
+    patience = score_.page.gates()[step.gate].proceed;
+  push(client, now + patience);
+}
+
+std::string Schedule::missing(const Due& due) const {
+  const Step& step = score_.parts[due.part].steps[due.step];
+  if (step.gate != no_slot && seen(due.client, step.gate).count < step.gate_count) {
+    std::string kinds;
+    for (const KindId kind : score_.page.gates()[step.gate].kinds)
+      kinds += (kinds.empty() ? "" : " or ") + std::string(score_.page.kind_name(kind));
+    return kinds;
+  }
+  for (const Need& need : step.needs) {
+    if (seen(fellow(due.client, need.part), slot_of(need)).count < need.count)
+      return "value for {" + score_.page.variables()[need.variable] + "}";
+  }
+  return "message";
 }
 
 void Schedule::gone(std::uint32_t client, std::uint32_t generation) {
@@ -61,20 +116,15 @@ void Schedule::arm(std::uint32_t client, Nanos now) {
   }
   if (!curtain_ && options_.loop && cue.step == script.farewell && script.first_chat < script.farewell) {
     cue.step = script.first_chat;
+    // What this round's gates have used up must come again.
+    for (std::size_t slot = 0; slot < script.looped.size(); ++slot)
+      seen(client, slot).count -= std::min(seen(client, slot).count, script.looped[slot]);
   }
   if (cue.lost) return push(client, now);
   const Step& step = script.steps[cue.step];
   Nanos base = cue.intended;
+  if (!cue.leaving && !is_open(client, step, base)) return wait_for(client, step, now);
   cue.waiting = false;
-  if (step.gate != no_slot && !cue.leaving) {
-    const Seen& opened = seen(client, step.gate);
-    if (opened.count < step.gate_count) {
-      cue.waiting = true;
-      push(client, now + options_.timeout);
-      return;
-    }
-    base = std::max(base, opened.at);
-  }
   push(client, base + think(step.wait));
 }
 
@@ -102,11 +152,11 @@ std::optional<Due> Schedule::take(Nanos now) {
     }
     const Entry entry = heap_.top();
     heap_.pop();
-    return perform(entry.client, entry.time);
+    if (auto due = perform(entry.client, entry.time)) return due;
   }
 }
 
-Due Schedule::perform(std::uint32_t client, Nanos time) {
+std::optional<Due> Schedule::perform(std::uint32_t client, Nanos time) {
   Cue& cue = cues_[client];
   const Part& script = part(client);
   Due due;
@@ -121,6 +171,15 @@ Due Schedule::perform(std::uint32_t client, Nanos time) {
     return due;
   }
   if (cue.waiting) {  // its gate did not open in time
+    const std::uint16_t gate = script.steps[cue.step].gate;
+    if (gate != no_slot && score_.page.gates()[gate].proceed > Nanos{0} &&
+        seen(client, gate).count < script.steps[cue.step].gate_count) {
+      ++proceeded_;
+      seen(client, gate) = {time, script.steps[cue.step].gate_count};
+      cue.waiting = false;
+      arm(client, time);
+      return std::nullopt;
+    }
     due.action = Due::Do::give_up;
     return due;
   }

@@ -36,7 +36,8 @@ class Schedule {
 
   // Notices, in any order; those of an older generation than a client's latest are ignored.
   void connected(std::uint32_t client, std::uint32_t generation, Nanos now);
-  void gate(std::uint32_t client, std::uint32_t generation, std::uint16_t slot, Nanos arrival);
+  void gate(std::uint32_t client, std::uint32_t generation, std::uint16_t gate, Nanos arrival);
+  void variable(std::uint32_t client, std::uint32_t generation, std::uint16_t variable, Nanos arrival);
   void gone(std::uint32_t client, std::uint32_t generation);
   // No more chat: whoever is on stage says the recorded farewell, `spread` apart, and closes.
   void curtain(Nanos now, Nanos spread);
@@ -45,7 +46,10 @@ class Schedule {
   std::optional<Due> take(Nanos now);  // what is due, earliest first
   std::uint64_t dropped() const noexcept {
     return dropped_;
-  }                                   // random messages that were too late to be sent at all
+  }  // random messages that were too late to be sent at all
+  std::uint64_t proceeded() const noexcept { return proceeded_; }  // went on though their gate stayed shut
+  // What the client waits for in vain: "SERVER_MESSAGE", "376 or 422", "a value for {token}".
+  std::string missing(const Due& due) const;
   std::uint64_t drop_due(Nanos now);  // how many sends were due and will never be attempted
 
  private:
@@ -69,13 +73,21 @@ class Schedule {
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
   const Part& part(std::uint32_t client) const { return score_.parts[plan_.part_of(client)]; }
-  Seen& seen(std::uint32_t client, std::uint16_t slot) {
-    return seen_[client * score_.gate_kinds.size() + slot];
+  // Slots of a client: the page's gates, then its variables.
+  Seen& seen(std::uint32_t client, std::size_t slot) { return seen_[client * slots_ + slot]; }
+  const Seen& seen(std::uint32_t client, std::size_t slot) const { return seen_[client * slots_ + slot]; }
+  std::size_t slot_of(const Need& need) const { return score_.page.gates().size() + need.variable; }
+  std::uint32_t fellow(std::uint32_t client, std::uint32_t part) const {
+    return plan_.copy_of(client) * plan_.members + part;
   }
+  void opened(std::uint32_t client, std::uint32_t generation, std::size_t slot, Nanos arrival);
+  // Whether all that the step waits for has come; `base` is then moved to the latest arrival.
+  bool is_open(std::uint32_t client, const Step& step, Nanos& base) const;
+  void wait_for(std::uint32_t client, const Step& step, Nanos now);
   void arm(std::uint32_t client, Nanos now);
   void push(std::uint32_t client, Nanos time);
   void skip_stale();
-  Due perform(std::uint32_t client, Nanos time);
+  std::optional<Due> perform(std::uint32_t client, Nanos time);
   std::optional<Due> draw(Nanos now);
   void step_on_stage(std::uint32_t client, Nanos now);
   void step_off_stage(std::uint32_t client);
@@ -84,8 +96,10 @@ class Schedule {
   const Score& score_;
   const Plan& plan_;
   const Options& options_;
+  std::size_t slots_;
   std::vector<Cue> cues_;
   std::vector<Seen> seen_;
+  std::uint64_t proceeded_ = 0;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
   bool curtain_ = false;
   // random schedule

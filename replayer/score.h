@@ -4,7 +4,10 @@
 // What a recording says and a score keeps:
 //   - when a message goes out: after the previous one (gap) or after a message of the server (gate and think
 //   time);
-//   - which of its messages were answered, so that a replay can be held to it;
+//   - which of its messages were answered, and as what, so that a replay can be held to it;
+//   - which values of the server a message carries on (variables), and which connection of the group heard
+//   them;
+//   - whom a message reaches: a room, everybody, one user;
 //   - where login ends, which messages are chat, and where the farewell begins.
 #pragma once
 
@@ -21,15 +24,36 @@ using protocol::KindId;
 
 inline constexpr std::uint16_t no_slot = 0xffff;
 
+inline constexpr std::uint32_t no_name = 0xffffffff;
+
+// A value that must have been heard before a message can carry it on.
+struct Need {
+  std::uint16_t variable = 0;  // of the page
+  std::uint16_t part = 0;      // the connection of the copy that hears it
+  std::uint32_t count = 0;     // the n-th time, from 1
+};
+
+// Whom a message reaches.
+struct Audience {
+  const protocol::FanOut* fanout = nullptr;  // the page's; nullptr = nobody that is known
+  std::uint32_t room = no_name;              // a name; no_name with `room` = the one the sender is in
+  std::uint32_t to = no_name;                // part of the copy; for `one`
+};
+
 struct Step {
   enum class Do : std::uint8_t { send, close };
   Do action = Do::send;
-  bool answered = false;         // the recording has an answer: a replay must have it too
-  std::uint16_t rule = no_slot;  // index into page.answers(), with `answered`
-  std::uint16_t gate = no_slot;  // index into Score::gate_kinds: what it waits for; no_slot = time alone
-  std::uint32_t gate_count = 0;  // the n-th own message of that kind, from 1
+  bool answered = false;                           // the recording has an answer: a replay must have it too
+  bool enters = false, leaves = false;             // a room: audience.room
+  bool leaves_all = false, changes_rooms = false;  // changes: it leaves all others first
+  std::uint16_t rule = no_slot;                    // index into page.answers(), with `answered`
+  KindId answer = protocol::unknown_kind;          // as what it was answered
+  std::uint16_t gate = no_slot;  // index into page.gates(): what it waits for; no_slot = time alone
+  std::uint32_t gate_count = 0;  // the n-th own message that opens it, from 1
   std::uint32_t message = 0;     // index into Score::messages, of a send
   Nanos wait{};                  // without a gate: since the previous intended time; with one: think time
+  Audience audience;
+  std::vector<Need> needs;
 };
 
 // The script of one connection of the group.
@@ -44,6 +68,9 @@ struct Part {
   std::vector<std::string> then;  // then[k]: the server's first own message after k steps, for people to read
   std::vector<const protocol::FailureRule*> heard;  // failures of the recording itself: they end no client
   bool server_closes = false;                       // the server ended the stream before the client did
+  std::uint32_t chat_room = no_name;    // the one room it is in while it chats; no_name = none or several
+  std::uint32_t public_name = no_name;  // which of its names the server shows to others
+  std::vector<std::uint32_t> looped;    // by gate: how often it opens during one round of --loop
 };
 
 struct ChatLine {
@@ -55,17 +82,17 @@ struct Score {
   protocol::Names names;
   std::vector<protocol::MessageTemplate> messages;
   std::vector<Part> parts;
-  std::vector<KindId> gate_kinds;  // by gate slot
-  std::vector<ChatLine> chat;      // every recorded chat message: what the random schedule draws from
-  bool judged = false;             // the recording has a login or an answer that a replay can be held to
-  Nanos duration{};                // first connection opened to last closed
+  std::vector<ChatLine> chat;  // every recorded chat message: what the random schedule draws from
+  bool counts_copies = false;  // some message has an audience
+  bool judged = false;         // the recording has a login or an answer that a replay can be held to
+  Nanos duration{};            // first connection opened to last closed
   std::vector<std::string>
       remarks;  // what a user should know: refused connections left out, bytes not framed
 };
 
 // Fails when there is nothing to replay: no connection at all (a client that said nothing is fine).
 Expected<Score> compile_score(protocol::Page page, const std::vector<protocol::Conversation>& group,
-                              const std::vector<protocol::Rename>& renames);
+                              const protocol::NewNames& wanted);
 
 // A message as a person reads it in one line: its kind and its printable bytes, cut to 100.
 std::string show(const protocol::Page& page, KindId kind, protocol::Bytes message);

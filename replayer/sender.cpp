@@ -12,6 +12,7 @@ namespace chorus::replayer {
 namespace {
 
 using boost::system::error_code;
+using protocol::Moment;
 
 // When everybody leaves at once, this far apart: 10,000 clients are gone in 2 s.
 constexpr auto farewell_spread = std::chrono::microseconds(200);
@@ -38,7 +39,9 @@ Nanos processor_wait_of_this_thread() {
 Sender::Sender(Engine& engine)
     : engine_(engine),
       schedule_(engine.score, engine.plan, engine.options),
+      random_(engine.options.seed),
       live_(engine.live[engine.options.workers]) {
+  if (!engine.score.page.variables().empty()) variables_.resize(engine.plan.clients());
   tally_.sent_by_kind.resize(engine.score.page.kinds());
 }
 
@@ -90,6 +93,7 @@ void Sender::run() {
     alarm_.sleep_until(engine_.start + until, ticket);
     tally_.longest_stall = std::max(tally_.longest_stall, engine_.now() - until);
   }
+  tally_.proceeded += schedule_.proceeded();
   tally_.late_dropped += schedule_.drop_due(engine_.now()) + schedule_.dropped();
   waited_for_processor_ = processor_wait_of_this_thread();
 }
@@ -107,6 +111,13 @@ void Sender::take_notices() {
       case Notice::What::gate:
         schedule_.gate(notice.client, notice.generation, notice.slot, notice.at);
         break;
+      case Notice::What::variable: {
+        auto& values = variables_[notice.client];
+        values.resize(engine_.score.page.variables().size());
+        values[notice.slot] = notice.value;
+        schedule_.variable(notice.client, notice.generation, notice.slot, notice.at);
+        break;
+      }
       case Notice::What::gone:
         schedule_.gone(notice.client, notice.generation);
         break;
@@ -129,11 +140,99 @@ void Sender::perform(const Due& due) {
       engine_.worker_of(due.client).post(due.client, [](Client& client) { client.interrupt(); });
       return;
     case Due::Do::give_up:
-      const Step& step = engine_.score.parts[due.part].steps[due.step];
       engine_.worker_of(due.client)
-          .post(due.client, [generation = due.generation, kind = engine_.score.gate_kinds[step.gate]](
-                                Client& client) { client.give_up(generation, kind); });
+          .post(due.client, [generation = due.generation, missing = schedule_.missing(due)](Client& client) {
+            client.give_up(generation, missing);
+          });
       return;
+  }
+}
+
+// Writes the message into bytes_. Names cannot fail: the score was tried with the longest before the run
+// (replay.cpp). A value that the server said can; false then.
+bool Sender::render(const Due& due) {
+  const Score& score = engine_.score;
+  const Step& step = score.parts[due.part].steps[due.step];
+  const auto& message = score.messages[step.message];
+  const std::uint32_t own_part = engine_.plan.part_of(due.client);
+  bytes_.clear();
+  Moment moment;
+  if (message.has_inserts()) {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    moment.wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+    moment.counter = engine_.links[due.client].sent.load(std::memory_order_relaxed);
+    moment.random = &random_;
+    if (!variables_.empty()) {
+      heard_ = variables_[due.client];
+      heard_.resize(score.page.variables().size());
+      for (const Need& need : step.needs) {
+        const auto& values = variables_[due.client - own_part + need.part];
+        if (need.variable < values.size()) heard_[need.variable] = values[need.variable];
+      }
+      moment.variables = heard_;
+    }
+  }
+  return message.render(score.page, score.names, engine_.plan.names_of(due.client), own_part, bytes_, nullptr,
+                        &moment);
+}
+
+// Tells the books of the workers whom this message should reach, before it goes out (fanout.h).
+void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
+  const Score& score = engine_.score;
+  const Plan& plan = engine_.plan;
+  const std::uint32_t own_part = plan.part_of(due.client);
+  Said said;
+  said.client = due.client;
+  said.intended = due.intended;
+  said.sent = attempted;
+  // The random schedule lends the line of another: it is said in the room where the speaker is.
+  const std::uint32_t room_name =
+      step.audience.room != no_name ? step.audience.room : score.parts[own_part].chat_room;
+  if (room_name != no_name) said.room = plan.room_number(score.names, room_name, due.client);
+  if (step.changes_rooms) {
+    Said leaving = said;
+    leaving.what = Said::What::leaving;
+    leaving.room = no_room;
+    tell(due.client, due.client + 1, leaving);
+  }
+  if (step.enters) {
+    said.what = Said::What::entering;
+    said.echo = !step.answered;  // nothing will confirm it: it counts from now on
+    tell(due.client, due.client + 1, said);
+    said.echo = false;
+  }
+  if (const auto* fanout = step.audience.fanout) {
+    said.what = Said::What::message;
+    said.reaches = static_cast<Said::Reaches>(fanout->reaches);
+    // Who enters or leaves hears of it as an answer; as a copy it would always be in doubt.
+    said.echo = fanout->echo && !step.enters && !step.leaves;
+    const std::uint32_t name = score.parts[own_part].public_name;
+    name_.clear();
+    if (name != no_name) score.names.append_value(name, plan.names_of(due.client), name_);
+    said.key = score.page.delivery_key(*fanout, score.messages[step.message].kind(), bytes_, name_);
+    Block audience{0, plan.clients()};
+    if (said.reaches == Said::Reaches::room) {
+      if (room_name == no_name) return;
+      audience = plan.members_of(score.names, room_name, due.client);
+    } else if (said.reaches == Said::Reaches::one) {
+      said.to = due.client - own_part + step.audience.to;
+      audience = {said.to, said.to + 1};
+      if (said.echo && engine_.worker_index(due.client) != engine_.worker_index(said.to))
+        tell(due.client, due.client + 1, said);
+    }
+    tell(audience.first, audience.last, said);
+  }
+  if (step.leaves) {
+    said.what = Said::What::leaving;
+    if (step.leaves_all) said.room = no_room;
+    tell(due.client, due.client + 1, said);
+  }
+}
+
+void Sender::tell(std::uint32_t first, std::uint32_t last, const Said& said) {
+  for (std::size_t worker = engine_.worker_index(first); worker < engine_.plan.blocks.size(); ++worker) {
+    if (engine_.plan.blocks[worker].first >= last) return;
+    engine_.workers[worker]->tell(said);
   }
 }
 
@@ -142,11 +241,13 @@ void Sender::send(const Due& due) {
   const Step& step = score.parts[due.part].steps[due.step];
   const protocol::MessageTemplate& message = score.messages[step.message];
   Link& link = engine_.links[due.client];
-  bytes_.clear();
-  // Cannot fail: the score was tried with the longest names before the run (replay.cpp).
-  message.render(score.page, score.names, engine_.plan.names_of(due.client), engine_.plan.part_of(due.client),
-                 bytes_);
   ++tally_.scheduled;
+  if (!render(due)) {  // what the server said does not fit where it belongs
+    engine_.worker_of(due.client).post(due.client, [generation = due.generation](Client& client) {
+      client.cannot_carry(generation);
+    });
+    return;
+  }
 
   const Nanos attempted = engine_.now();
   tally_.lateness.add(attempted - due.possible);
@@ -157,8 +258,11 @@ void Sender::send(const Due& due) {
     return;
   }
   if (step.answered) {
-    link.awaited.push({due.intended, due.step, static_cast<std::uint16_t>(due.part), step.rule});
+    const auto& rule = score.page.answers()[step.rule];
+    link.awaited.push({due.intended, due.step, static_cast<std::uint16_t>(due.part), step.rule,
+                       score.page.correlation(rule, protocol::Side::client, message.kind(), bytes_)});
   }
+  if (score.counts_copies && !engine_.plan.trial) announce(due, step, attempted);
   if (due.last_words) link.said_all.store(true, std::memory_order_relaxed);
   link.sent.fetch_add(1, std::memory_order_relaxed);
   ++tally_.sent;

@@ -6,6 +6,7 @@
 
 #include "replayer/alarm.h"
 #include "replayer/engine.h"
+#include "replayer/fanout.h"
 #include "replayer/schedule.h"
 #include "replayer/tally.h"
 
@@ -16,11 +17,12 @@
 namespace chorus::replayer {
 
 struct Notice {
-  enum class What : std::uint8_t { connected, gate, gone };
+  enum class What : std::uint8_t { connected, gate, variable, gone };
   What what = What::connected;
   std::uint32_t client = 0, generation = 0;
-  std::uint16_t slot = 0;
+  std::uint16_t slot = 0;  // of a gate or a variable
   Nanos at{};
+  std::string value{};  // of a variable
 };
 
 class Sender {
@@ -45,6 +47,9 @@ class Sender {
   void take_notices();
   void perform(const Due& due);
   void send(const Due& due);
+  bool render(const Due& due);
+  void announce(const Due& due, const Step& step, Nanos attempted);
+  void tell(std::uint32_t first, std::uint32_t last, const Said& said);
   void hand_over(const Due& due, std::string_view rest, Nanos attempted, boost::system::error_code error);
 
   Engine& engine_;
@@ -55,7 +60,10 @@ class Sender {
   // sender's thread only
   Schedule schedule_;
   std::vector<Notice> taken_;
-  std::string bytes_;
+  std::string bytes_, name_;
+  std::vector<std::vector<std::string>> variables_;  // by client; empty when the page has none
+  std::vector<std::string> heard_;                   // of the message that is being written
+  std::mt19937_64 random_;
   Tally tally_;
   Live& live_;
   Nanos waited_for_processor_{};

@@ -39,6 +39,9 @@ void Tally::merge(const Tally& other) {
     if (sum.clients == 0) sum = {0, count.expected, count.got};
     sum.clients += count.clients;
   }
+  for (const auto& [answer, count] : other.others) others[answer] += count;
+  proceeded += other.proceeded;
+  fanout.merge(other.fanout);
   pushback.merge(other.pushback);
 }
 

@@ -2,8 +2,10 @@
 // join.
 #pragma once
 
+#include "replayer/fanout.h"
 #include "traces/format/event.h"
 #include "traces/format/sketch.h"
+#include "traces/protocol/page.h"
 
 #include <map>
 #include <string>
@@ -32,9 +34,15 @@ struct StopCount {
   std::string expected, got;  // of the first of them
 };
 
+// A message that was answered as another kind than in the recording, by clients that went on all the same.
+struct OtherAnswer {
+  protocol::KindId to = 0, expected = 0, got = 0;
+  friend auto operator<=>(const OtherAnswer&, const OtherAnswer&) = default;
+};
+
 struct Tally {
   // sender
-  std::uint64_t scheduled = 0, sent = 0, late_dropped = 0, pushed_back = 0, bytes_out = 0;
+  std::uint64_t scheduled = 0, sent = 0, late_dropped = 0, pushed_back = 0, proceeded = 0, bytes_out = 0;
   std::vector<std::uint64_t> sent_by_kind;
   Sketch lateness;
   std::chrono::nanoseconds longest_stall{0};
@@ -47,6 +55,8 @@ struct Tally {
   Sketch connect, ready;
   std::vector<format::Divergence> divergences;  // the first 1,000
   std::map<Stop, StopCount> stops;
+  std::map<OtherAnswer, std::uint64_t> others;
+  Fanout fanout;
   // both
   Sketch pushback;
 

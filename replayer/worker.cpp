@@ -10,6 +10,10 @@ namespace {
 constexpr std::size_t read_size = 64 * 1024;                 // bytes; one buffer for all clients of a worker
 constexpr auto sweep_every = std::chrono::milliseconds(50);  // deadlines are seconds
 
+// A copy that takes longer counts as not delivered (fanout.h): long enough for any server that is well, short
+// enough that what was lost before people leave is known as lost and not as in doubt.
+constexpr auto latest_copy = std::chrono::seconds(3);
+
 }  // namespace
 
 Worker::Worker(Engine& engine, Block block, Live& live)
@@ -18,7 +22,10 @@ Worker::Worker(Engine& engine, Block block, Live& live)
       busy_(context_.get_executor()),
       sweeper_(context_),
       read_buffer_(read_size, '\0'),
-      desk_{engine, context_, tally_, live, read_buffer_, watched_} {
+      copies_(engine.score.counts_copies && !engine.plan.trial
+                  ? std::make_unique<Copies>(block.first, block.last, latest_copy)
+                  : nullptr),
+      desk_{engine, context_, tally_, live, read_buffer_, watched_, copies_.get()} {
   tally_.received_by_kind.resize(engine.score.page.kinds());
   tally_.unanswered_by_kind.resize(engine.score.page.kinds());
   tally_.latency.resize(engine.score.page.kinds());
@@ -38,6 +45,10 @@ void Worker::start() {
 
 void Worker::sweep() {
   const Nanos now = engine_.now();
+  if (copies_) {
+    copies_->catch_up();
+    copies_->book.sweep(now);
+  }
   // check() may add to watched_, so the list is taken first.
   std::vector<std::uint32_t> looked_at;
   looked_at.swap(watched_);
@@ -64,6 +75,10 @@ void Worker::join() {
     busy_.reset();
   });
   thread_.join();
+  if (!copies_) return;
+  copies_->catch_up();
+  copies_->book.finish(engine_.now());
+  tally_.fanout = copies_->book.result();
 }
 
 }  // namespace chorus::replayer

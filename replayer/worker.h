@@ -28,6 +28,8 @@ class Worker {
     boost::asio::post(context_, [this, client, act = std::move(act)]() mutable { act(at(client)); });
   }
 
+  void tell(const Said& said) { copies_->said.push(said); }  // sender's thread
+
   // After join().
   const Tally& tally() const noexcept { return tally_; }
   const std::vector<Client>& clients() const noexcept { return clients_; }
@@ -47,6 +49,7 @@ class Worker {
   std::string read_buffer_;
   std::vector<std::uint32_t> watched_;
   bool stopping_ = false;
+  std::unique_ptr<Copies> copies_;
   Desk desk_;
   std::vector<Client> clients_;
 };

@@ -148,7 +148,7 @@ TEST_CASE("nonsense of any kind is heard without harm") {
           for (const auto& field : fields) Page::value(field, message.bytes);
           page.failure(message.kind, message.bytes);
           page.is_ready(message.kind, message.bytes);
-          page.is_own(message.kind, message.bytes, "alice");
+          page.is_own(message.kind, message.bytes, std::vector<std::string>{"alice"});
           CHECK(page.kind_of(message.from, message.bytes) == message.kind);
         }
       }

@@ -17,7 +17,7 @@ struct Stage {
     auto page = protocol::Page::find("packet-chat");
     REQUIRE(page.has_value());
     const auto conversations = protocol::converse(recording.trace(), *page);
-    auto compiled = replayer::compile_score(std::move(*page), conversations, {});
+    auto compiled = replayer::compile_score(std::move(*page), conversations, protocol::NewNames{});
     REQUIRE(compiled.has_value());
     score = std::move(*compiled);
     plan = replayer::make_plan(score, options);

@@ -15,7 +15,7 @@ replayer::Score compile(const Recording& recording, std::vector<protocol::Rename
   auto page = protocol::Page::find("packet-chat");
   REQUIRE(page.has_value());
   const auto conversations = protocol::converse(recording.trace(), *page);
-  auto score = replayer::compile_score(std::move(*page), conversations, renames);
+  auto score = replayer::compile_score(std::move(*page), conversations, protocol::NewNames{renames, nullptr});
   REQUIRE(score.has_value());
   return std::move(*score);
 }

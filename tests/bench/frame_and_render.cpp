@@ -56,7 +56,7 @@ struct Script {
     say(1, "NICK bobby\r\nJOIN #choir\r\n");
     say(0, "PRIVMSG #choir :bobby, this is a line of about the length that people write when they talk\r\n");
     group = converse(trace, page);
-    auto found = Names::find(page, group, {});
+    auto found = Names::find(page, group, NewNames{});
     if (!found) throw std::runtime_error(found.error().what);
     names = std::move(*found);
     const Message& line = group.front().messages.back();

@@ -39,6 +39,7 @@ struct Options {
   Nanos start_after{0};
   Nanos patience = std::chrono::seconds(30);
   unsigned seed = 1;
+  Dialect dialect = Dialect::regular;
 };
 
 // --- what is said, and when --------------------------------------------------------------------------------
@@ -80,7 +81,8 @@ Saying in_packet(const Options& options, std::string_view line) {
     const std::string_view rest = line.substr(4);
     const std::size_t blank = std::min(rest.find(' '), rest.size());
     const std::string_view text = rest.substr(std::min(blank + 1, rest.size()));
-    return {unicast(rest.substr(0, blank), options.nick, text), rest.substr(0, blank) == options.nick};
+    return {in_dialect(options.dialect, unicast(rest.substr(0, blank), options.nick, text)),
+            rest.substr(0, blank) == options.nick};
   }
   return {chat_packet(Type::multicast, options.nick, line)};
 }
@@ -141,7 +143,7 @@ class User {
     send(named_packet(Type::server_enter, options_.nick));
     if (!reaches([&] { return code_.has_value(); })) return missing("an answer to SERVER_ENTER");
     if (code_ == Code::nickname_exists) return "the nickname " + options_.nick + " is in use";
-    await(room_enter(options_.nick, options_.room));
+    await(in_dialect(options_.dialect, room_enter(options_.nick, options_.room)));
     if (!all_came()) return missing("the echo of ROOM_ENTER");
     wait(options_.start_after);
     for (const Saying& saying : sayings) {
@@ -152,6 +154,8 @@ class User {
       else
         send(saying.packet);
       ++sent_;
+      // The original takes what comes together for one packet: nothing more before the answer to the last.
+      if (options_.dialect == Dialect::original && !all_came()) break;
     }
     if (!all_came()) return missing(std::to_string(awaited_.size()) + " echoes of own packets");
     if (code_ == Code::not_found) return "the server did not find somebody that the script talks to";
@@ -177,7 +181,7 @@ class User {
       }
       inbox_.append(buffer_.data(), size);
       std::string_view rest = inbox_;
-      while (const auto packet = take_packet(rest)) hear(*packet);
+      while (const auto packet = take_packet(rest, options_.dialect)) hear(*packet);
       inbox_.erase(0, inbox_.size() - rest.size());
       listen();
     });
@@ -284,6 +288,14 @@ void add_options(CLI::App& app, Options& options) {
   add_duration(app, "--every", options.every, "the mean of the pauses between texts");
   add_duration(app, "--start-after", options.start_after, "wait that long in the room before the first text");
   add_duration(app, "--patience", options.patience, "how long to wait for what has to come");
+  app.add_option_function<std::string>(
+         "--dialect",
+         [&options](const std::string& name) {
+           options.dialect = name == "original" ? Dialect::original : Dialect::regular;
+         },
+         "original: other lengths, and each packet only after the answer to the last")
+      ->check(CLI::IsMember({"regular", "original"}))
+      ->option_text("regular|original [regular]");
   app.add_option("--seed", options.seed, "of pauses and small talk (with the nickname)")
       ->option_text("N [1]");
 }

@@ -18,25 +18,25 @@ struct Hall::Member {
 
 namespace {
 
-struct BodySize {
+struct Sizes {
   std::size_t least;
   std::size_t most;
 };
 
 // What a client may send; nothing for a type that it may not.
-std::optional<BodySize> body_size(std::uint32_t type) {
+std::optional<Sizes> body_sizes(std::uint32_t type) {
   switch (static_cast<Type>(type)) {
     case Type::server_enter:
     case Type::server_exit:
     case Type::room_exit:
-      return BodySize{2, name_width};
+      return Sizes{2, name_width};
     case Type::room_enter:
-      return BodySize{name_width + 4, name_width + 4};
+      return Sizes{name_width + 4, name_width + 4};
     case Type::broadcast:
     case Type::multicast:
-      return BodySize{name_width, name_width + text_limit};
+      return Sizes{name_width, name_width + text_limit};
     case Type::unicast:
-      return BodySize{2 * name_width, 2 * name_width + text_limit};
+      return Sizes{2 * name_width, 2 * name_width + text_limit};
     case Type::server_message:
       break;
   }
@@ -44,10 +44,10 @@ std::optional<BodySize> body_size(std::uint32_t type) {
 }
 
 // Judged by the header alone, so that nobody waits for a body that will be refused.
-bool header_is_sound(std::string_view bytes) {
-  const auto size = body_size(u16_at(bytes, 2));
-  const std::size_t length = u16_at(bytes, 0);
-  return size && length >= size->least && length <= size->most;
+bool header_is_sound(Dialect dialect, std::string_view bytes) {
+  const auto sizes = body_sizes(u16_at(bytes, 2));
+  const std::size_t size = body_size(dialect, bytes);
+  return sizes && size >= sizes->least && size <= sizes->most;
 }
 
 bool is_name_with_nul(std::string_view body) {
@@ -101,10 +101,11 @@ std::optional<Client> Hall::open() {
 }
 
 void Hall::receive(Client client, std::string_view bytes, Actions& actions) {
+  if (rules_.dialect == Dialect::original) return receive_one(client, bytes, actions);
   std::string joined = std::exchange(members_[client].partial, {});
   if (!joined.empty()) bytes = joined.append(bytes);
   while (members_[client].state != Member::State::leaving) {
-    if (bytes.size() >= header_size && !header_is_sound(bytes)) {
+    if (bytes.size() >= header_size && !header_is_sound(rules_.dialect, bytes)) {
       ++counts_.malformed;
       return close(client, actions);
     }
@@ -119,6 +120,22 @@ void Hall::receive(Client client, std::string_view bytes, Actions& actions) {
     }
     ++counts_.messages_in;
   }
+}
+
+// As the original: whatever came is taken for one packet.
+void Hall::receive_one(Client client, std::string_view bytes, Actions& actions) {
+  if (members_[client].state == Member::State::leaving) return;
+  if (bytes.size() < header_size || !header_is_sound(rules_.dialect, bytes)) {
+    ++counts_.misread;
+    return;
+  }
+  std::string whole(bytes);
+  whole.resize(header_size + body_size(rules_.dialect, bytes), '\0');
+  if (whole.size() < bytes.size()) ++counts_.lost;
+  const std::string_view view = whole;
+  const Packet packet{u16_at(view, 2), view.substr(header_size), view};
+  const bool is_packet = body_is_sound(packet) && handle(client, packet, actions);
+  ++(is_packet && whole.size() <= bytes.size() ? counts_.messages_in : counts_.misread);
 }
 
 void Hall::ended(Client client, Actions& actions) {
@@ -162,7 +179,7 @@ bool Hall::enter_server(Client client, const Packet& packet, Actions& actions) {
   }
   std::string nickname(packet.body.substr(0, packet.body.size() - 1));
   if (!nicknames_.emplace(nickname, client).second) {
-    deliver(client, shared(server_message(Code::nickname_exists)), actions);
+    answer(client, Code::nickname_exists, actions);
     return true;
   }
   member.nickname = std::move(nickname);
@@ -170,7 +187,7 @@ bool Hall::enter_server(Client client, const Packet& packet, Actions& actions) {
   member.place_in_all = static_cast<std::uint32_t>(entered_.size());
   entered_.push_back(client);
   ++counts_.entered;
-  deliver(client, shared(server_message(Code::created)), actions);
+  answer(client, Code::created, actions);
   return true;
 }
 
@@ -219,8 +236,7 @@ void Hall::speak(Client client, const Packet& packet, Actions& actions) {
     for (const Client other : rooms_.at(*member.room)) deliver_chat(other, said, actions);
   } else {
     const auto receiver = nicknames_.find(std::string(name_at(packet.body, 0)));
-    if (receiver == nicknames_.end())
-      return deliver(client, shared(server_message(Code::not_found)), actions);
+    if (receiver == nicknames_.end()) return answer(client, Code::not_found, actions);
     deliver_chat(receiver->second, said, actions);
   }
 }
@@ -228,6 +244,10 @@ void Hall::speak(Client client, const Packet& packet, Actions& actions) {
 void Hall::deliver(Client to, const Bytes& packet, Actions& actions) {
   ++counts_.deliveries;
   actions.push_back({Action::Kind::deliver, to, packet});
+}
+
+void Hall::answer(Client to, Code code, Actions& actions) {
+  deliver(to, shared(in_dialect(rules_.dialect, server_message(code))), actions);
 }
 
 void Hall::deliver_chat(Client to, const Bytes& packet, Actions& actions) {

@@ -5,6 +5,10 @@
 // with the sender's (a client that talks under a wrong name is to be seen, not repaired). Entering a second
 // room leaves the first, whose other members get a ROOM_EXIT. A second SERVER_ENTER closes the connection.
 // Whoever vanishes without SERVER_EXIT leaves in silence. ROOM_EXIT and MULTICAST from the lobby are ignored.
+//
+// In the original's dialect nothing is framed: one receive is one packet. What stands behind the first packet
+// is lost; of a packet that came in part the rest reads as NULs, and its rest is read as a packet of its own.
+// Nonsense is ignored: the original survives everything, and so does the connection.
 #pragma once
 
 #include "tests/chat_server/packets.h"
@@ -34,6 +38,7 @@ struct Action {
 };
 
 struct Rules {
+  Dialect dialect = Dialect::regular;
   std::uint32_t max_clients = 0;  // connections held at once; 0: no limit
   std::uint32_t drop_one_in =
       0;  // each Nth delivery of a CHAT packet, counted over all receivers, is left out; 0: none
@@ -49,6 +54,8 @@ struct Counts {
   std::uint64_t deliveries = 0;   // packets handed out, replies included
   std::uint64_t dropped = 0;      // by drop_one_in; not among the deliveries
   std::uint64_t malformed = 0;    // connections closed for what they sent
+  std::uint64_t misread = 0;      // original: receives that were less than a packet, or nonsense
+  std::uint64_t lost = 0;         // original: receives that had bytes behind their first packet
   std::uint64_t slow_closed = 0;  // connections closed for not reading; counted by the server
 };
 
@@ -60,7 +67,8 @@ class Hall {
 
   // A new connection; nothing when the server is full.
   std::optional<Client> open();
-  // Bytes of a client, cut anywhere. Actions are appended, in the order in which they have to be carried out.
+  // What one receive brought: bytes of a client, cut anywhere. Actions are appended, in the order in which
+  // they have to be carried out.
   void receive(Client client, std::string_view bytes, std::vector<Action>& actions);
   // The client sends no more (end of stream): it leaves, and is closed once it has what it was sent.
   void ended(Client client, std::vector<Action>& actions);
@@ -73,6 +81,7 @@ class Hall {
   struct Member;
   using Actions = std::vector<Action>;
 
+  void receive_one(Client client, std::string_view bytes, Actions& actions);
   bool handle(Client client, const Packet& packet, Actions& actions);
   bool enter_server(Client client, const Packet& packet, Actions& actions);
   void exit_server(Client client, const Packet& packet, Actions& actions);
@@ -81,6 +90,7 @@ class Hall {
   void speak(Client client, const Packet& packet, Actions& actions);
 
   void deliver(Client to, const Bytes& packet, Actions& actions);
+  void answer(Client to, Code code, Actions& actions);
   void deliver_chat(Client to, const Bytes& packet, Actions& actions);
   void close(Client client, Actions& actions);
   void leave_room(Client client);

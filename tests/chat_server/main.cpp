@@ -69,6 +69,15 @@ void add_options(CLI::App& app, Options& options) {
          },
          "where to listen; port 0 takes any free one; \"listening on HOST:PORT\" is printed when ready")
       ->option_text("HOST:PORT [" + chorus::show_address(options.listen) + "]");
+  app.add_option_function<std::string>(
+         "--dialect",
+         [&rules](const std::string& name) {
+           rules.dialect =
+               name == "original" ? chorus::chat::Dialect::original : chorus::chat::Dialect::regular;
+         },
+         "original: other lengths, and no framing: one receive is one packet, as in the original server")
+      ->check(CLI::IsMember({"regular", "original"}))
+      ->option_text("regular|original [regular]");
   app.add_option("--max-clients", rules.max_clients,
                  "close every connection beyond N at once, without a packet (\"server full\"); of each "
                  "process; 0: no limit")
@@ -153,7 +162,8 @@ void print_stats(const Counts& counts) {
   std::cout << "{\"accepted\": " << counts.accepted << ", \"refused\": " << counts.refused
             << ", \"entered\": " << counts.entered << ", \"messages_in\": " << counts.messages_in
             << ", \"deliveries\": " << counts.deliveries << ", \"dropped\": " << counts.dropped
-            << ", \"malformed\": " << counts.malformed << ", \"slow_closed\": " << counts.slow_closed << "}"
+            << ", \"malformed\": " << counts.malformed << ", \"misread\": " << counts.misread
+            << ", \"lost\": " << counts.lost << ", \"slow_closed\": " << counts.slow_closed << "}"
             << std::endl;
 }
 

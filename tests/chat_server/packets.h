@@ -2,6 +2,9 @@
 // follow the header), u16 Type, body; all numbers little-endian. Builders and a reader, pure, so that the
 // server, the scripted client and the tests agree on every byte. What the chat makes of a packet stands in
 // hall.h.
+//
+// The original server's dialect has the same bytes behind the Length, but other things stand in it: so one
+// function turns a packet of the regular form into one of the dialect, and the reader is told which it reads.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +25,8 @@ enum class Type : std::uint16_t {
   server_message = 51,  // u32 code, from the server only
 };
 enum class Code : std::uint32_t { nickname_exists = 1, created = 2, not_found = 3 };
+
+enum class Dialect : std::uint8_t { regular, original };
 
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t name_width = 32;  // bytes, the NUL included
@@ -85,15 +90,44 @@ inline std::string server_message(Code code) {
   return packet(Type::server_message, body);
 }
 
+// `packet` is whole and of the regular form. In the original, the Length of ROOM_ENTER is that of the
+// nickname with its NUL, of UNICAST that of the text alone, and of SERVER_MESSAGE that of the whole packet.
+inline std::string in_dialect(Dialect dialect, std::string packet) {
+  std::size_t length = u16_at(packet, 0);
+  const auto type = static_cast<Type>(u16_at(packet, 2));
+  if (dialect == Dialect::regular) return packet;
+  if (type == Type::room_enter) length = name_at(packet, header_size).size() + 1;
+  if (type == Type::unicast) length -= 2 * name_width;
+  if (type == Type::server_message) length += header_size;
+  packet[0] = static_cast<char>(length & 0xff);
+  packet[1] = static_cast<char>(length >> 8 & 0xff);
+  return packet;
+}
+// How many bytes follow the header that `bytes` begin with.
+inline std::size_t body_size(Dialect dialect, std::string_view bytes) {
+  const std::size_t length = u16_at(bytes, 0);
+  if (dialect == Dialect::regular) return length;
+  switch (static_cast<Type>(u16_at(bytes, 2))) {
+    case Type::room_enter:
+      return name_width + 4;
+    case Type::unicast:
+      return 2 * name_width + length;
+    case Type::server_message:
+      return 4;
+    default:
+      return length;
+  }
+}
+
 struct Packet {
   std::uint32_t type;     // as received: any number
   std::string_view body;  // without the header
   std::string_view whole;
 };
 // The first packet of `bytes`, which it is taken from; nothing when it has not arrived whole.
-inline std::optional<Packet> take_packet(std::string_view& bytes) {
+inline std::optional<Packet> take_packet(std::string_view& bytes, Dialect dialect = Dialect::regular) {
   if (bytes.size() < header_size) return std::nullopt;
-  const std::size_t size = header_size + u16_at(bytes, 0);
+  const std::size_t size = header_size + body_size(dialect, bytes);
   if (bytes.size() < size) return std::nullopt;
   const std::string_view whole = bytes.substr(0, size);
   bytes.remove_prefix(size);

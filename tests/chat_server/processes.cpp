@@ -26,6 +26,8 @@ void add(Counts& sum, const Counts& counts) {
   sum.deliveries += counts.deliveries;
   sum.dropped += counts.dropped;
   sum.malformed += counts.malformed;
+  sum.misread += counts.misread;
+  sum.lost += counts.lost;
   sum.slow_closed += counts.slow_closed;
 }
 

@@ -124,6 +124,14 @@ void MessageJudge::alone(const Pair& pair, const Line& line, bool on_a, bool has
     ++strangers_[0];
     return;
   }
+  if (after_farewell(pair, on_a ? *pair.a : *pair.b, line)) {
+    ++farewells_[on_a ? 0 : 1];
+    return;
+  }
+  if (!on_a && nobodys(line)) {
+    ++others_[1];
+    return;
+  }
   Finding finding =
       place(pair, on_a ? Rule::missing : Rule::extra, on_a ? &line : nullptr, on_a ? nullptr : &line);
   finding.change = on_a ? -1 : 1;
@@ -135,6 +143,33 @@ void MessageJudge::alone(const Pair& pair, const Line& line, bool on_a, bool has
 bool MessageJudge::stranger(const Line& line) const {
   return !a_.run && b_.run && !line.sender.empty() && !b_.group.contains(line.sender) &&
          !b_.senders.contains(line.sender);
+}
+
+// What the server still says to a client that says its last words and hangs up: whether it is heard is
+// chance. The last words are those that one of the two sides said in a row.
+bool MessageJudge::after_farewell(const Pair& pair, const Client& client, const Line& line) const {
+  constexpr Nanos hangs_up_soon = std::chrono::seconds(1);
+  if (line.from != Side::server) return false;
+  const auto own = [](const Line& one) { return one.from == Side::client; };
+  std::ptrdiff_t words = 0;
+  for (const Client* side : {pair.a, pair.b}) {
+    const auto last = std::find_if(side->lines.rbegin(), side->lines.rend(), own);
+    words = std::max(words, std::find_if_not(last, side->lines.rend(), own) - last);
+  }
+  const auto end = client.talk->client_end ? client.talk->client_end : client.talk->closed;
+  Nanos farewell{-1};
+  for (auto one = client.lines.rbegin(); one != client.lines.rend() && words > 0; ++one) {
+    if (!own(*one)) continue;
+    farewell = one->time;
+    --words;
+  }
+  return end && farewell >= Nanos{0} && line.time >= farewell && *end - farewell <= hangs_up_soon;
+}
+
+// In rooms that copies share, a copy of somebody's words that does not say whose they are may be another's.
+bool MessageJudge::nobodys(const Line& line) const {
+  return b_.run && b_.setting("cohort") != "1" && line.sender.empty() &&
+         page_.use(Side::server, line.kind).delivers && line.from == Side::server;
 }
 
 Finding MessageJudge::place(const Pair& pair, Rule rule, const Line* a, const Line* b) const {
@@ -238,6 +273,9 @@ void MessageJudge::finish(Diff& diff) {
   if (others_[0] + others_[1] > 0)
     diff.not_judged.push_back({"messages from users outside the copy", others_[0], others_[1],
                                "only what a copy says itself is compared"});
+  if (farewells_[0] + farewells_[1] > 0)
+    diff.not_judged.push_back({"messages after a client's last words", farewells_[0], farewells_[1],
+                               "whether they come before it hangs up is chance"});
   if (strangers_[0] > 0)
     diff.not_judged.push_back({"messages from users who were not recorded", strangers_[0], 0,
                                "nobody in the run plays their part"});

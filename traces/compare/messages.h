@@ -33,6 +33,8 @@ class MessageJudge {
   void framing(const Pair& pair);
   void ending(const Pair& pair);
   Finding place(const Pair& pair, Rule rule, const Line* a, const Line* b) const;
+  bool after_farewell(const Pair& pair, const Client& client, const Line& line) const;
+  bool nobodys(const Line& line) const;
   bool stranger(const Line& line) const;
 
   const Page& page_;
@@ -40,7 +42,7 @@ class MessageJudge {
   const Subject& b_;
   Diff found_;
   std::map<std::tuple<Mask, Side, KindId>, Hidden> hidden_;
-  std::uint64_t others_[2] = {0, 0}, strangers_[2] = {0, 0};
+  std::uint64_t others_[2] = {0, 0}, strangers_[2] = {0, 0}, farewells_[2] = {0, 0};
 };
 
 }  // namespace chorus::compare

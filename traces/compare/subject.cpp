@@ -1,5 +1,6 @@
 #include "traces/compare/subject.h"
 
+#include "traces/protocol/canonical.h"
 #include "traces/protocol/names.h"
 
 #include <algorithm>
@@ -29,11 +30,12 @@ Mask mask_of(const Page& page, Side from, KindId kind) {
   return Mask::none;
 }
 
-std::string self_of(const Page& page, const Conversation& talk) {
-  const auto names = protocol::Names::find(page, {&talk, 1}, {});
-  if (!names) return {};
-  const auto self = names->self(0);
-  return self ? (*names)[*self].recorded : std::string{};
+std::vector<std::string> self_of(const Page& page, const Conversation& talk) {
+  std::vector<std::string> self;
+  const auto names = protocol::Names::find(page, {&talk, 1}, protocol::NewNames{});
+  if (!names) return self;
+  for (const std::size_t name : names->all_of(0)) self.push_back((*names)[name].recorded);
+  return self;
 }
 
 // What of one copy is known: how its words are put back, and which names are its own.
@@ -92,6 +94,8 @@ class Reading {
     if (copy_)
       line.text =
           subject_.texts.emplace_back((*copy_->normalise)(page_, message.from, message.kind, message.bytes));
+    if (page_.framing(message.from).type == protocol::Framing::Type::xml)
+      line.text = subject_.texts.emplace_back(protocol::canonical_xml(line.text));
     line.mask = mask_of(page_, message.from, message.kind);
     if (line.mask == Mask::none) line.key = key(line);
     if (message.from == Side::server) name_sender(client, message, line);
@@ -122,7 +126,8 @@ class Reading {
     for (const Page::Field& field : fields_) {
       if (field.role != protocol::Role::user) continue;
       std::string value = Page::value(field, message.bytes);
-      if (value.empty() || value == client.self) continue;
+      if (value.empty() || std::find(client.self.begin(), client.self.end(), value) != client.self.end())
+        continue;
       subject_.senders.insert(value);
       if (copy_) place(value, line);
       line.sender = std::move(value);

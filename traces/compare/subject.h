@@ -47,9 +47,9 @@ struct Line {
 };
 
 struct Client {
-  std::uint32_t number = 0;  // connection in a recording, global index in a run
-  std::uint32_t origin = 0;  // connection in the recording
-  std::string self;          // its own name as its own bytes have it; "" = none known
+  std::uint32_t number = 0;       // connection in a recording, global index in a run
+  std::uint32_t origin = 0;       // connection in the recording
+  std::vector<std::string> self;  // its own names as its own bytes have them
   const protocol::Conversation* talk = nullptr;
   std::vector<Line> lines;  // empty without a page
   std::string stream[2];    // without a page: all bytes of a side, by Side

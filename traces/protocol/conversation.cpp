@@ -13,6 +13,7 @@ using format::EventKind;
 // The bytes of one side that no message has been made of yet.
 struct Stream {
   std::string pending;
+  Scan scan;                 // of pending
   std::uint64_t offset = 0;  // of the next byte that is not part of a message
   bool broken = false;
 };
@@ -75,10 +76,8 @@ class Listener {
     if (earlier > 0) stream.pending += event.payload;
     Bytes rest = earlier > 0 ? Bytes(stream.pending) : event.payload;
     const std::size_t all = rest.size();
-    std::size_t scanned = earlier;
     while (!rest.empty()) {
-      const Frame frame = next_frame(page_->framing(side), rest, scanned);
-      scanned = 0;
+      const Frame frame = next_frame(page_->framing(side), rest, stream.scan);
       if (frame.is == Frame::Is::more) break;
       if (frame.is == Frame::Is::broken) {
         broke(side, stream, frame.why);

@@ -1,8 +1,8 @@
 // Which recorded values are names, and what stands for each of them in a copy.
 #include "traces/protocol/names.h"
 
+#include "traces/protocol/layout.h"
 #include "traces/protocol/page.h"
-#include "traces/protocol/pieces.h"
 
 #include <algorithm>
 #include <functional>
@@ -12,12 +12,14 @@ namespace chorus::protocol {
 // Walks through a recording once; its result is a Names.
 class NameFinder {
  public:
-  NameFinder(const Page& page, std::span<const Conversation> group, std::span<const Rename> renames)
-      : page_(page), group_(group), renames_(renames) {}
+  NameFinder(const Page& page, std::span<const Conversation> group, const NewNames& wanted)
+      : page_(page), group_(group), renames_(wanted.renames) {
+    names_.users_ = wanted.users;
+  }
 
   Expected<Names> find() {
     for (const Rename& rename : renames_) {
-      auto value = ValueTemplate::parse(rename.value);
+      auto value = ValueTemplate::parse(rename.value, {names_.users_.get()});
       if (!value) return Trouble{"--rename " + rename.recorded + ": " + value.error().what};
       templates_.push_back(std::move(*value));
     }
@@ -34,7 +36,8 @@ class NameFinder {
       if (auto added = rename_literal(i); !added) return added.error();
     }
     for (std::size_t i = 0; i < names_.names_.size(); ++i) {
-      if (!names_.names_[i].integer) names_.literals_.add(names_.names_[i].recorded, i);
+      const Name& name = names_.names_[i];
+      if (!name.integer && name.role != Role::secret) names_.literals_.add(name.recorded, i);
     }
     names_.literals_.done();
     const auto members = static_cast<std::uint32_t>(std::max<std::size_t>(group_.size(), 1));
@@ -56,7 +59,8 @@ class NameFinder {
       page_.fields(Side::client, message.kind, message.bytes, fields);
       for (const Page::Field& field : fields) {
         const std::string value = Page::value(field, message.bytes);
-        if (!field.declares || value.empty()) continue;
+        if (value.empty() || !(field.declares || field.role == Role::secret)) continue;
+        if (field.role == Role::secret && !password()) continue;
         const std::size_t name = declare(member, field.role, value, field.encoding == Encoding::integer);
         if (field.role == Role::user && (!ready || !names_.self_[member])) names_.self_[member] = name;
       }
@@ -64,24 +68,38 @@ class NameFinder {
   }
 
   std::size_t declare(std::uint32_t member, Role role, const std::string& recorded, bool integer) {
-    if (const auto known = names_.find(role, recorded, integer)) return *known;
+    if (const auto known =
+            role == Role::secret ? secret_of(member, recorded) : names_.find(role, recorded, integer, member))
+      return *known;
     Name name;
     name.recorded = recorded;
     name.role = role;
     name.integer = integer;
-    if (role == Role::user) name.member = member;
+    if (role == Role::user || role == Role::secret) name.member = member;
     const auto rename = std::find_if(renames_.begin(), renames_.end(),
                                      [&](const Rename& one) { return one.recorded == recorded; });
     if (rename != renames_.end()) {
       name.value = templates_[static_cast<std::size_t>(rename - renames_.begin())];
     } else {
       // Both texts come from templates that were parsed before.
-      const std::string text =
-          role == Role::user ? user_text(member, recorded) : std::string(page_.room_template());
-      name.value = *ValueTemplate::parse(text);
+      const std::string text = role == Role::secret ? "{user.password}"
+                               : role == Role::user ? user_text(member, recorded)
+                                                    : std::string(page_.room_template());
+      name.value = *ValueTemplate::parse(text, {names_.users_.get()});
     }
     names_.names_.push_back(std::move(name));
     return names_.names_.size() - 1;
+  }
+
+  bool password() const { return names_.users_ && names_.users_->column("password"); }
+
+  // Two users may have one password in the recording, and each has its own in the crowd.
+  std::optional<std::size_t> secret_of(std::uint32_t member, const std::string& recorded) const {
+    for (std::size_t i = 0; i < names_.names_.size(); ++i) {
+      const Name& name = names_.names_[i];
+      if (name.role == Role::secret && name.member == member && name.recorded == recorded) return i;
+    }
+    return std::nullopt;
   }
 
   // A client's second name follows its first (alice_ after alice) or gets a letter of its own: u0000017b.
@@ -95,7 +113,8 @@ class NameFinder {
       ++count;
     }
     earlier.done();
-    std::string text(page_.user_template());
+    const bool listed = names_.users_ && names_.users_->column("name");
+    std::string text = listed ? "{user.name}" : std::string(page_.user_template());
     if (const auto hit = earlier.next(recorded, 0, recorded.size())) {
       return ValueTemplate::escaped(std::string_view(recorded).substr(0, hit->at)) +
              names_.names_[hit->value].value.text() +
@@ -122,12 +141,13 @@ class NameFinder {
     for (std::uint32_t member = 0; member < group_.size(); ++member) {
       for (const Message& message : group_[member].messages) {
         if (message.from != Side::client) continue;
-        const auto pieces = find_pieces(page_, Side::client, message.kind, message.bytes, find, wanted);
-        if (pieces.empty()) continue;
+        const auto regions =
+            find_regions(page_, Side::client, message.kind, message.bytes, find, wanted, false);
+        if (regions.empty()) continue;
         Name name;
         name.recorded = recorded;
         name.role = Role::none;
-        name.integer = pieces.front().field.encoding == Encoding::integer;
+        name.integer = regions.front().pieces.front().field.encoding == Encoding::integer;
         name.value = templates_[i];
         if (name.value.per_client()) name.member = member;
         names_.names_.push_back(std::move(name));
@@ -150,19 +170,32 @@ class NameFinder {
   Names names_;
 };
 
-Expected<Names> Names::find(const Page& page, std::span<const Conversation> group,
-                            std::span<const Rename> renames) {
-  return NameFinder(page, group, renames).find();
+Expected<Names> Names::find(const Page& page, std::span<const Conversation> group, const NewNames& wanted) {
+  return NameFinder(page, group, wanted).find();
 }
 
 std::optional<std::size_t> Names::self(std::uint32_t member) const {
   return member < self_.size() ? self_[member] : std::nullopt;
 }
 
-std::optional<std::size_t> Names::find(Role role, std::string_view recorded, bool integer) const {
+std::vector<std::size_t> Names::all_of(std::uint32_t member) const {
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i].role == Role::user && names_[i].member == member) all.push_back(i);
+  }
+  return all;
+}
+
+bool Names::needs_users() const noexcept {
+  return std::any_of(names_.begin(), names_.end(), [](const Name& name) { return name.value.of_users(); });
+}
+
+std::optional<std::size_t> Names::find(Role role, std::string_view recorded, bool integer,
+                                       std::uint32_t member) const {
   std::optional<std::size_t> of_no_role;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (names_[i].integer != integer || names_[i].recorded != recorded) continue;
+    if (names_[i].role == Role::secret && (role != Role::secret || names_[i].member != member)) continue;
     if (names_[i].role == role) return i;
     if (names_[i].role == Role::none) of_no_role = i;
   }
@@ -178,7 +211,8 @@ std::string Names::value(std::size_t i, CopyIndex index) const {
 void Names::append_value(std::size_t i, CopyIndex index, std::string& out) const {
   const Name& name = names_[i];
   const std::size_t start = out.size();
-  name.value.append(out, index, name.member == format::shared_by_all ? 0 : name.member, name.recorded);
+  name.value.append(out, index, name.member == format::shared_by_all ? 0 : name.member, name.recorded,
+                    users_.get());
   if (!name.integer) return;
   const std::size_t digits = start + (start < out.size() && out[start] == '-' ? 1 : 0);
   std::size_t zeros = 0;
@@ -197,6 +231,7 @@ Expected<void> Names::distinct(std::uint32_t copies, std::uint32_t members, std:
   std::vector<Value> values;
   std::string text;
   for (std::uint32_t i = 0; i < names_.size(); ++i) {
+    if (names_[i].role == Role::secret) continue;
     const ValueTemplate& value = names_[i].value;
     const bool per_copy = value.per_client() || value.per_copy();
     for (std::uint32_t copy = 0; copy < copies; ++copy) {
@@ -221,9 +256,22 @@ Expected<void> Names::distinct(std::uint32_t copies, std::uint32_t members, std:
   return {};
 }
 
+Expected<Rename> parse_rename(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return Trouble{"--rename " + std::string(text) + " must be RECORDED=NEW, as in alice=u{client:07}"};
+  }
+  const Rename rename{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+  if (rename.value.find("{user.") != std::string::npos) return rename;  // read with --users at hand
+  if (auto value = ValueTemplate::parse(rename.value); !value)
+    return Trouble{"--rename " + std::string(text) + ": " + value.error().what};
+  return rename;
+}
+
 std::vector<format::Binding> bindings(const Names& names, CopyIndex index) {
   std::vector<format::Binding> all;
   for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].role == Role::secret) continue;
     all.push_back({index.copy, names[i].member, names[i].recorded, names.value(i, index)});
   }
   return all;

@@ -7,8 +7,10 @@
 #include "traces/protocol/conversation.h"
 #include "traces/protocol/literals.h"
 #include "traces/protocol/page.h"
+#include "traces/protocol/value_template.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,41 +19,19 @@
 
 namespace chorus::protocol {
 
-// Which copy a value is for.
-struct CopyIndex {
-  std::uint32_t copy = 0;
-  std::uint32_t cohort = 0;
-  std::uint32_t members = 1;  // clients in a copy; the global index of member m is copy * members + m
-};
-
-// "u{client:07}", "{recorded}{cohort:05}", "{copy}": literal text and fields, each with an optional
-// zero-padded minimum width. {{ is a brace.
-class ValueTemplate {
- public:
-  static Expected<ValueTemplate> parse(std::string_view text);
-  void append(std::string& out, CopyIndex index, std::uint32_t member, std::string_view recorded) const;
-  bool per_client() const noexcept;                      // mentions {client}: no two clients get the same
-  bool per_copy() const noexcept;                        // mentions {copy}
-  bool per_cohort() const noexcept;                      // mentions {cohort}
-  static std::string escaped(std::string_view literal);  // as template text
-  const std::string& text() const noexcept { return text_; }
-
- private:
-  enum class What : std::uint8_t { text, client, copy, cohort, member, recorded };
-  struct Part {
-    What what = What::text;
-    std::uint8_t width = 0;
-    std::string text;
-  };
-  std::string text_;
-  std::vector<Part> parts_;
-};
+struct Region;  // layout.h
 
 struct Rename {
   std::string recorded;
   std::string value;  // a ValueTemplate's text
 };
 Expected<Rename> parse_rename(std::string_view text);  // "alice=u{client:07}"
+
+// What stands for recorded values, as the user wants it.
+struct NewNames {
+  std::span<const Rename> renames{};
+  std::shared_ptr<const Users> users{};  // may be null
+};
 
 struct Name {
   std::string recorded;
@@ -64,18 +44,27 @@ struct Name {
 class Names {
  public:
   // Every value of a field that the page says declares a name (the user in NICK, the room in JOIN), and every
-  // --rename. A rename of a literal that no client ever sent is a Trouble that lists what was found.
+  // --rename. A rename of a literal that no client ever sent is a Trouble that lists what was found. With
+  // --users a client's first user name is its row's "name" and a secret its "password", if it has them.
+  static Expected<Names> find(const Page& page, std::span<const Conversation> group, const NewNames& wanted);
   static Expected<Names> find(const Page& page, std::span<const Conversation> group,
-                              std::span<const Rename> renames);
+                              std::span<const Rename> renames) {
+    return find(page, group, NewNames{renames, nullptr});
+  }
 
   std::size_t size() const noexcept { return names_.size(); }
   const Name& operator[](std::size_t i) const { return names_[i]; }
   // The member's own user name: the last one that it gave itself before it was ready.
   std::optional<std::size_t> self(std::uint32_t member) const;
-  std::optional<std::size_t> find(Role role, std::string_view recorded, bool integer) const;
+  std::vector<std::size_t> all_of(std::uint32_t member) const;  // every user name that it ever had
+  // `member`: whose secret; two users may have the same in the recording.
+  std::optional<std::size_t> find(Role role, std::string_view recorded, bool integer,
+                                  std::uint32_t member = format::shared_by_all) const;
   std::string value(std::size_t i, CopyIndex index) const;
   void append_value(std::size_t i, CopyIndex index, std::string& out) const;
-  const Literals& literals() const noexcept { return literals_; }  // all but the integers, by index
+  const Literals& literals() const noexcept { return literals_; }  // all but integers and secrets, by index
+  const Users* users() const noexcept { return users_.get(); }
+  bool needs_users() const noexcept;  // a client without a row would have no name
 
   // Fails when two different names would have one value among `copies` copies, `per_cohort` of them to a
   // cohort (0 = all): which two, and where. Takes about 0.1 us for each name and copy.
@@ -86,6 +75,7 @@ class Names {
   std::vector<Name> names_;
   std::vector<std::optional<std::size_t>> self_;  // by member
   Literals literals_;
+  std::shared_ptr<const Users> users_;
 };
 
 // A recorded client's message with its names cut out. Compiled once, shared by every copy.
@@ -95,20 +85,29 @@ class MessageTemplate {
   static MessageTemplate compile(const Page& page, const Names& names, std::uint32_t member, KindId kind,
                                  Bytes message);
   // Appends the message of client `member` of copy `index`, lengths made true. False when a value does not
-  // fit (a fixed-width field, a length field, a number that is none): `why` says which.
+  // fit (a fixed-width field, a length field, a number that is none): `why` says which. `moment`: when it is
+  // sent; without it what is written anew stays empty.
   bool render(const Page& page, const Names& names, CopyIndex index, std::uint32_t member, std::string& out,
-              std::string* why = nullptr) const;
+              std::string* why = nullptr, const Moment* moment = nullptr) const;
   KindId kind() const noexcept { return kind_; }
-  bool constant() const noexcept;  // has no names: the same bytes for all
+  bool constant() const noexcept;  // the same bytes for all
+  bool has_inserts() const noexcept;
 
  private:
   struct Part {
-    std::int32_t name = -1;  // index into Names; -1 = bytes, -2 = self
-    Encoding encoding = Encoding::plain;
-    bool fixed = false, big_endian = false, is_signed = false;
-    std::uint16_t width = 0;  // of a fixed or integer field
-    std::string bytes;
+    enum class What : std::uint8_t { bytes, name, self, insert, open, close };
+    What what = What::bytes;
+    std::uint32_t name = 0;                 // index into Names
+    const ValueTemplate* insert = nullptr;  // the page's
+    Page::Field field;                      // of a value: how it is encoded; open, close: how it is wrapped
+    std::uint32_t width = 0;                // of a value: its recorded bytes
+    std::string bytes;                      // of an insert: the recorded ones
   };
+  void add_region(const Region& region, Bytes message, std::optional<std::size_t> self);
+  void add_bytes(Bytes bytes);
+  bool append_value(const Part& part, const Names& names, CopyIndex index, std::uint32_t member,
+                    const Moment* moment, std::string& out, std::string* why) const;
+
   KindId kind_ = unknown_kind;
   std::vector<Part> parts_;
 };
@@ -122,10 +121,13 @@ class Normaliser {
   std::string operator()(const Page& page, Side from, KindId kind, Bytes message) const;
 
  private:
+  void restore(const Region& region, Bytes message, std::string& out) const;
+
   std::vector<std::pair<std::string, std::string>> own_to_recorded_;
   Literals all_, without_numbers_;  // own values, by index; the latter where names are numbers
 };
 
+// Of one copy, for a run's trace; secrets stay out of it.
 std::vector<format::Binding> bindings(const Names& names, CopyIndex index);
 
 }  // namespace chorus::protocol

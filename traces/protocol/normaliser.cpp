@@ -1,6 +1,6 @@
 // Inverse substitution, built from the same pieces as substitution.
+#include "traces/protocol/layout.h"
 #include "traces/protocol/names.h"
-#include "traces/protocol/pieces.h"
 
 #include <algorithm>
 
@@ -23,6 +23,22 @@ Normaliser::Normaliser(std::span<const format::Binding> bindings) {
   without_numbers_.done();
 }
 
+void Normaliser::restore(const Region& region, Bytes message, std::string& out) const {
+  const Bytes text = region.text(message);
+  std::size_t done = 0;
+  for (const Piece& piece : region.pieces) {
+    out.append(text, done, piece.span.at - done);
+    done = piece.span.at + piece.span.size;
+    const std::string& recorded = own_to_recorded_[piece.name].second;
+    const std::size_t at = out.size();
+    out += recorded;
+    // If it does not fit, the recorded value never stood in such a field: this one is something else.
+    if (!encode_value(out, at, piece.field, piece.span.size, recorded, nullptr))
+      out.replace(at, std::string::npos, text.substr(piece.span.at, piece.span.size));
+  }
+  out.append(text, done);
+}
+
 std::string Normaliser::operator()(const Page& page, Side from, KindId kind, Bytes message) const {
   if (own_to_recorded_.empty()) return std::string(message);
   const auto find = [&](const Page::Field&, std::string_view value) -> std::optional<std::size_t> {
@@ -32,23 +48,17 @@ std::string Normaliser::operator()(const Page& page, Side from, KindId kind, Byt
     return std::nullopt;
   };
   const Literals& literals = page.integer_names() ? without_numbers_ : all_;
-  const auto pieces = find_pieces(page, from, kind, message, find, literals);
-  if (pieces.empty()) return std::string(message);
+  const auto regions = find_regions(page, from, kind, message, find, literals, false);
+  if (regions.empty()) return std::string(message);
   std::string out;
   std::size_t done = 0;
-  for (const Piece& piece : pieces) {
-    out.append(message, done, piece.span.at - done);
-    done = piece.span.at + piece.span.size;
-    const std::string& recorded = own_to_recorded_[piece.name].second;
+  for (const Region& region : regions) {
+    out.append(message, done, region.span.at - region.prefix - done);
+    done = region.span.at + region.span.size;
     const std::size_t at = out.size();
-    out += recorded;
-    const Page::Field& field = piece.field;
-    if (!encode_value(
-            out, at, field.encoding, field.fixed, piece.span.size, field.big_endian, field.is_signed,
-            recorded,
-            nullptr)) {  // the recorded value never stood in such a field: this one is something else
-      out.replace(at, std::string::npos, message.substr(piece.span.at, piece.span.size));
-    }
+    out.append(length_width(region.wrapping), '\0');
+    restore(region, message, out);
+    wrap(out, at, region.wrapping, region.big_endian, nullptr);  // it had been wrapped: it fits
   }
   out.append(message, done);
   std::string same_length = out;

@@ -5,7 +5,8 @@
 #include "traces/protocol/page_rules.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include <xxhash.h>
 
 namespace chorus::protocol {
 namespace {
@@ -18,60 +19,31 @@ std::string digits(const Page::Field& field, Bytes bytes) {
   return std::to_string(static_cast<std::int64_t>(extended));
 }
 
-// The field of a rule without a pattern; false when the message is too short for it.
-bool place_field(const FieldRule& rule, Bytes body, Page::Field& field) noexcept {
-  field = rule.shape;
-  if (field.span.at > body.size()) return false;
-  if (field.fixed) return field.span.size <= body.size() - field.span.at;
-  field.span.size = body.size() - field.span.at;
-  if (field.encoding == Encoding::nul) {
-    const auto end = body.substr(field.span.at).find('\0');
-    if (end != Bytes::npos) field.span.size = end;
-  }
-  return true;
-}
-
-// Calls `see(field)` for every value of the rule in `body`, until it returns true.
-template <class See>
-bool each_field(const FieldRule& rule, Bytes body, See see) {
-  Page::Field field;
-  if (!rule.pattern) return place_field(rule, body, field) && see(field);
-  const auto groups = rule.pattern->groups(body);
-  if (groups.size() < 2 || groups[1].empty()) return false;
-  field = rule.shape;
-  Bytes rest = groups[1];
-  while (true) {
-    const auto end = rule.separator ? rest.find(rule.separator) : Bytes::npos;
-    const Bytes one = rest.substr(0, end);
-    field.span = {static_cast<std::size_t>(one.data() - body.data()), one.size()};
-    if (!one.empty() && see(field)) return true;
-    if (end == Bytes::npos) return false;
-    rest.remove_prefix(end + 1);
-  }
-}
-
-bool equals(const Page::Field& field, Bytes body, std::string_view value) {
-  const Bytes bytes = body.substr(field.span.at, field.span.size);
-  switch (field.encoding) {
-    case Encoding::plain:
-      return bytes == value;
-    case Encoding::nul:
-      return bytes.substr(0, bytes.find('\0')) == value;
-    case Encoding::integer:
-      break;
-  }
-  return digits(field, bytes) == value;
-}
-
-bool passes(const Test& test, Bytes body) {
-  if (test.field) {
-    return each_field(*test.field, body,
-                      [&](const Page::Field& field) { return equals(field, body, test.equals); });
-  }
-  return !test.pattern || test.pattern->matches(body);
-}
-
 }  // namespace
+
+bool equals(const Page::Field& field, Bytes message, std::string_view value) {
+  if (field.wrapping == Wrapping::base64 || field.encoding == Encoding::integer)
+    return Page::value(field, message) == value;
+  const Bytes bytes = message.substr(field.span.at, field.span.size);
+  return (field.encoding == Encoding::nul ? bytes.substr(0, bytes.find('\0')) : bytes) == value;
+}
+
+bool Page::Impl::find(const FieldRule& rule, Side from, Bytes message, Page::Field& field) const {
+  return each_value(rule, from, message, [&](const Page::Field& found) {
+    field = found;
+    return true;
+  });
+}
+
+bool Page::Impl::passes(const Test& test, Side from, Bytes message) const {
+  if (test.field != nullptr) {
+    return each_value(*test.field, from, message, [&](const Page::Field& field) {
+      return equals(field, message, test.equals) != test.differs;
+    });
+  }
+  return !test.pattern ||
+         test.pattern->matches(without_delimiter(framing[static_cast<std::size_t>(from)], message));
+}
 
 Page::Page(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Page::Page(Page&&) noexcept = default;
@@ -96,14 +68,24 @@ std::span<const std::uint16_t> Page::ports() const noexcept {
 const Framing& Page::framing(Side side) const noexcept {
   return impl_->framing[static_cast<std::size_t>(side)];
 }
+bool Page::one_per_write() const noexcept {
+  return impl_->one_per_write;
+}
 const std::vector<AnswerRule>& Page::answers() const noexcept {
   return impl_->answers;
 }
 bool Page::has_ready() const noexcept {
   return !impl_->ready.empty();
 }
-bool Page::gates_until_ready() const noexcept {
-  return impl_->until_ready;
+const std::vector<GateRule>& Page::gates() const noexcept {
+  return impl_->gates;
+}
+std::uint16_t Page::gate_of(KindId kind) const noexcept {
+  const KindRules* rules = impl_->find_rules(Side::server, kind);
+  return rules ? rules->gate : no_gate;
+}
+std::span<const std::string> Page::variables() const noexcept {
+  return impl_->variables;
 }
 bool Page::integer_names() const noexcept {
   return impl_->integer_names;
@@ -117,10 +99,9 @@ std::string_view Page::room_template() const noexcept {
 void Page::fields(Side from, KindId kind, Bytes message, std::vector<Field>& out) const {
   const KindRules* rules = impl_->find_rules(from, kind);
   if (!rules) return;
-  const Bytes body = without_delimiter(framing(from), message);
   for (const FieldRule* rule : rules->fields) {
     if (rule->shape.role == Role::none) continue;
-    each_field(*rule, body, [&](const Field& field) {
+    impl_->each_value(*rule, from, message, [&](const Field& field) {
       out.push_back(field);
       return false;
     });
@@ -131,27 +112,32 @@ std::string Page::value(const Field& field, Bytes message) {
   if (field.span.at > message.size()) return {};
   const Bytes bytes = message.substr(field.span.at, field.span.size);
   if (field.encoding == Encoding::integer) return digits(field, bytes);
+  if (field.wrapping == Wrapping::base64) {
+    const auto decoded = from_base64(bytes);
+    return decoded && field.inner.at <= decoded->size() ? decoded->substr(field.inner.at, field.inner.size)
+                                                        : std::string();
+  }
   return std::string(field.encoding == Encoding::nul ? bytes.substr(0, bytes.find('\0')) : bytes);
 }
 
-bool Page::is_own(KindId kind, Bytes message, std::string_view self) const {
+bool Page::is_own(KindId kind, Bytes message, std::span<const std::string> self) const {
   const KindRules* rules = impl_->find_rules(Side::server, kind);
   if (!rules || rules->own.empty()) return true;
-  const Bytes body = without_delimiter(framing(Side::server), message);
   for (const FieldRule* rule : rules->own) {
-    // Most copies of a broadcast do not even contain the name: no pattern is run for those.
-    if (rule->pattern && (self.empty() || body.find(self) == Bytes::npos)) continue;
-    if (each_field(*rule, body, [&](const Field& field) { return equals(field, body, self); })) return true;
+    const bool ours = impl_->each_value(*rule, Side::server, message, [&](const Field& field) {
+      return std::any_of(self.begin(), self.end(),
+                         [&](const std::string& name) { return equals(field, message, name); });
+    });
+    if (ours) return true;
   }
   return false;
 }
 
 const FailureRule* Page::failure(KindId kind, Bytes message) const {
   const KindRules* rules = impl_->find_rules(Side::server, kind);
-  if (!rules || rules->failures.empty()) return nullptr;
-  const Bytes body = without_delimiter(framing(Side::server), message);
+  if (!rules) return nullptr;
   for (const Failure* failure : rules->failures) {
-    if (passes(failure->test, body)) return &failure->rule;
+    if (impl_->passes(failure->test, Side::server, message)) return &failure->rule;
   }
   return nullptr;
 }
@@ -160,12 +146,18 @@ const FailureRule* Page::closed_unheard() const noexcept {
   return impl_->closed_unheard ? &*impl_->closed_unheard : nullptr;
 }
 
+bool Page::one_room() const noexcept {
+  return impl_->one_room;
+}
+
+const FailureRule* Page::closed() const noexcept {
+  return impl_->closed ? &*impl_->closed : nullptr;
+}
+
 bool Page::is_ready(KindId kind, Bytes message) const {
   const KindRules* rules = impl_->find_rules(Side::server, kind);
-  if (!rules) return false;
-  const Bytes body = without_delimiter(framing(Side::server), message);
-  return std::any_of(rules->ready.begin(), rules->ready.end(),
-                     [&](const Test* test) { return passes(*test, body); });
+  return rules && std::any_of(rules->ready.begin(), rules->ready.end(),
+                              [&](const Test* test) { return impl_->passes(*test, Side::server, message); });
 }
 
 bool Page::reply(KindId kind, Bytes message, std::string& out) const {
@@ -176,12 +168,53 @@ bool Page::reply(KindId kind, Bytes message, std::string& out) const {
     const auto groups = reply->pattern ? reply->pattern->groups(body) : std::vector<Bytes>{body};
     if (groups.empty()) continue;
     const std::size_t start = out.size();
-    for (const Reply::Part& part : reply->parts)
-      out.append(part.group < 0 ? Bytes(part.text) : groups[part.group]);
-    if (set_length(framing(Side::client), out, start)) return true;
+    bool whole = true;
+    for (const Reply::Part& part : reply->parts) {
+      Field field;
+      if (part.group >= 0) {
+        out.append(groups[static_cast<std::size_t>(part.group)]);
+      } else if (part.field == nullptr) {
+        out.append(part.text);
+      } else if (impl_->find(*part.field, Side::server, message, field)) {
+        out.append(message.substr(field.span.at, field.span.size));
+      } else {
+        whole = false;
+      }
+    }
+    if (whole && set_length(framing(Side::client), out, start)) return true;
     out.resize(start);
   }
   return false;
+}
+
+void Page::extract(KindId kind, Bytes message, std::vector<Extracted>& out) const {
+  const KindRules* rules = impl_->find_rules(Side::server, kind);
+  if (!rules) return;
+  Field field;
+  for (const auto& [variable, rule] : rules->extracts) {
+    if (impl_->find(*rule, Side::server, message, field)) out.push_back({variable, field});
+  }
+}
+
+void Page::inserts(KindId kind, Bytes message, std::vector<Insert>& out) const {
+  const KindRules* rules = impl_->find_rules(Side::client, kind);
+  if (!rules) return;
+  Field field;
+  for (const Writing* writing : rules->writings) {
+    if (impl_->find(*writing->field, Side::client, message, field)) out.push_back({field, &writing->value});
+  }
+}
+
+std::uint64_t Page::correlation(const AnswerRule& rule, Side from, KindId kind, Bytes message) const {
+  if (rule.correlation.empty()) return 0;
+  const KindRules* rules = impl_->find_rules(from, kind);
+  if (!rules) return 0;
+  Field field;
+  for (const FieldRule* one : rules->fields) {
+    if (one->name != rule.correlation || !impl_->find(*one, from, message, field)) continue;
+    return XXH3_64bits(message.data() + field.span.at, field.span.size) | 1u;
+  }
+  return 0;
 }
 
 const FanOut* Page::fanout(KindId kind, Bytes message) const {
@@ -192,6 +225,47 @@ const FanOut* Page::fanout(KindId kind, Bytes message) const {
     if (!reach->pattern || reach->pattern->matches(body)) return &reach->fanout;
   }
   return nullptr;
+}
+
+std::uint64_t Page::delivery_key(const FanOut& fanout, KindId kind, Bytes message,
+                                 std::string_view sender) const {
+  std::uint64_t hash = fanout.arrives.front();
+  if (fanout.names_sender) hash = XXH3_64bits_withSeed(sender.data(), sender.size(), hash);
+  return text_hash(Side::client, kind, message, hash);
+}
+
+std::uint64_t Page::delivery_key(KindId kind, Bytes message) const {
+  const KindRules* rules = impl_->find_rules(Side::server, kind);
+  std::uint64_t hash = rules->delivers_as;
+  Field field;
+  if (!rules->own.empty() && impl_->find(*rules->own.front(), Side::server, message, field)) {
+    Bytes bytes = message.substr(field.span.at, field.span.size);
+    if (field.encoding == Encoding::nul) bytes = bytes.substr(0, bytes.find('\0'));
+    hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash);
+  }
+  return text_hash(Side::server, kind, message, hash);
+}
+
+std::uint64_t Page::text_hash(Side from, KindId kind, Bytes message, std::uint64_t seed) const {
+  const KindRules* rules = impl_->find_rules(from, kind);
+  if (!rules) return seed;
+  Field field;
+  for (const FieldRule* rule : rules->fields) {
+    if (rule->shape.role != Role::text || !impl_->find(*rule, from, message, field)) continue;
+    seed = XXH3_64bits_withSeed(message.data() + field.span.at, field.span.size, seed);
+  }
+  return seed;
+}
+
+void Page::protect(Bytes message, std::vector<FieldSpan>& out) const {
+  if (!impl_->protect) return;
+  for (Bytes rest = message; !rest.empty();) {
+    const auto groups = impl_->protect->groups(rest);
+    if (groups.empty() || groups[0].empty()) return;
+    const auto at = static_cast<std::size_t>(groups[0].data() - message.data());
+    out.push_back({at, groups[0].size()});
+    rest = message.substr(at + groups[0].size());
+  }
 }
 
 double Page::recognises(Bytes first_from_client, Bytes first_from_server) const {
@@ -205,7 +279,10 @@ double Page::recognises(Bytes first_from_client, Bytes first_from_server) const 
     for (int i = 0; i < looked_at; ++i) {
       const Frame frame = next_frame(framing(side), rest);
       if (frame.is == Frame::Is::broken) return 0;
-      if (frame.is == Frame::Is::more) break;
+      if (frame.is == Frame::Is::more) {
+        seen += i == 0 && !rest.empty();  // it spoke, but not one whole message of this protocol
+        break;
+      }
       const Bytes message = rest.substr(0, frame.size);
       rest.remove_prefix(frame.size);
       const Bytes body = without_delimiter(framing(side), message);
@@ -216,7 +293,7 @@ double Page::recognises(Bytes first_from_client, Bytes first_from_server) const 
       Field field;
       const bool fits =
           !rules || std::all_of(rules->fields.begin(), rules->fields.end(), [&](const FieldRule* rule) {
-            return rule->pattern || place_field(*rule, body, field);
+            return rule->locator.by != Locator::By::place || impl_->find(*rule, side, message, field);
           });
       ++seen;
       if (kind != unknown_kind && kind <= impl_->listed && fits) ++known;

@@ -10,6 +10,7 @@
 #include "traces/format/trouble.h"
 #include "traces/protocol/framing.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,13 +25,29 @@ enum class Side : std::uint8_t { client, server };  // who sends the message
 using KindId = std::uint16_t;
 inline constexpr KindId unknown_kind = 0;
 
-// One part of a message: bytes at an offset, or what a pattern's first group matches.
+// One part of a message: found by place, by word, by element or by pattern; see locator.h.
 enum class Encoding : std::uint8_t {
   plain,   // text as it stands
   nul,     // text up to a NUL or the end of the field; a fixed-width field is padded with NULs
   integer  // a little- or big-endian integer, seen as its decimal digits
 };
-enum class Role : std::uint8_t { none, user, room, text };
+enum class Role : std::uint8_t {
+  none,
+  user,
+  room,
+  text,   // names occur in it
+  secret  // a password: replaced only from --users, never shown, never compared
+};
+
+// What the bytes of a field are wrapped in, so that they can change in length.
+enum class Wrapping : std::uint8_t {
+  none,
+  base64,
+  u8,
+  u16,
+  u32,
+  varint
+};  // u8 .. varint: a length before it
 
 struct FieldSpan {
   std::size_t at = 0, size = 0;  // within the message
@@ -40,23 +57,33 @@ struct FieldSpan {
 struct AnswerRule {
   KindId to = unknown_kind;  // a client's kind
   std::vector<KindId> by;    // the server's kinds; the first own message of one of them is the answer
-  bool required = false;     // a client is completed only when it got as many as were recorded
+  bool required = false;     // a client is completed only when it got as many, of the kinds recorded
+  std::string correlation;   // a field of both that must agree; "" = the oldest one that waits is answered
 };
 struct FailureRule {
   std::string means;     // "the nickname is already in use"
   std::string advice;    // "add --rename {user}=u{client:07}"; {user} is the recorded name
   bool refused = false;  // the server turns clients away (full, banned): outcome refused, not failed
 };
-struct ReplyRule {
-  KindId on = unknown_kind;     // the server's message
-  KindId drops = unknown_kind;  // the client's recorded counterpart, left out of the script
+// A client's next message waits for the server's; any of `kinds` opens the gate.
+struct GateRule {
+  std::vector<KindId> kinds;
+  bool until_ready = false;  // gates only until `ready`
+  std::chrono::nanoseconds proceed{
+      0};  // goes on without it after so long, counted; 0 = the client has failed
 };
+inline constexpr std::uint16_t no_gate = 0xffff;
 // Whom a client's message reaches.
 struct FanOut {
   enum class Reaches : std::uint8_t { room, all, one };
   Reaches reaches = Reaches::room;
-  bool echo = false;  // its sender gets a copy too
+  bool echo = false;            // its sender gets a copy too
+  std::vector<KindId> arrives;  // as what it arrives
+  bool names_sender = false;    // a copy says whose it is
 };
+
+class ValueTemplate;  // value_template.h
+struct FieldRule;     // page_rules.h
 
 // How `chorus diff` compares a kind; see [compare] in a page.
 enum class Comparison : std::uint8_t { exact, kind_only, ignored };
@@ -64,7 +91,8 @@ enum class Comparison : std::uint8_t { exact, kind_only, ignored };
 // What a server's or client's kind is good for, so that most messages need no further look.
 struct KindUse {
   bool gates : 1 = false, answers : 1 = false, answered : 1 = false, may_fail : 1 = false,
-               may_be_ready : 1 = false, replied : 1 = false, dropped : 1 = false, chat : 1 = false;
+               may_be_ready : 1 = false, replied : 1 = false, dropped : 1 = false, chat : 1 = false,
+               extracts : 1 = false, enters : 1 = false, leaves : 1 = false, delivers : 1 = false;
 };
 
 class Page {
@@ -85,6 +113,7 @@ class Page {
   bool is_raw() const noexcept;                           // nothing can be judged
   std::span<const std::uint16_t> ports() const noexcept;  // where its servers usually listen: a hint
   const Framing& framing(Side side) const noexcept;
+  bool one_per_write() const noexcept;  // the server takes what one receive brings for one message
 
   // Kinds. kind_of() answers unknown_kind for what has no number; learn_kind() gives it one.
   KindId kind_of(Side from, Bytes message) const noexcept;
@@ -100,9 +129,12 @@ class Page {
   struct Field {
     Role role = Role::none;
     Encoding encoding = Encoding::plain;
-    FieldSpan span;         // where it is in this message
-    bool fixed = false;     // its width may not change
-    bool declares = false;  // a recorded client that sends it makes its value a name (see names.h)
+    Wrapping wrapping = Wrapping::none;
+    FieldSpan span;           // where it is in this message; of a wrapped one all of the text that is wrapped
+    FieldSpan inner;          // base64: where it is in the decoded text
+    std::uint8_t prefix = 0;  // bytes of the length before it
+    bool fixed = false;       // its width may not change
+    bool declares = false;    // a recorded client that sends it makes its value a name (see names.h)
     bool big_endian = false;
     bool is_signed = false;
   };
@@ -113,26 +145,53 @@ class Page {
 
   // Whether the server's message is about `self` (its page's `own` field equals it). Kinds without `own`
   // always are.
-  bool is_own(KindId kind, Bytes message, std::string_view self) const;
+  // `self`: all the names that the client has given itself.
+  bool is_own(KindId kind, Bytes message, std::span<const std::string> self) const;
 
   const std::vector<AnswerRule>& answers() const noexcept;
+  // A hash of the field that joins a message with its answer; 0 = the rule has none, or it is not there.
+  std::uint64_t correlation(const AnswerRule& rule, Side from, KindId kind, Bytes message) const;
   // The rule that `message` (from the server) breaks; nullptr = none.
   const FailureRule* failure(KindId kind, Bytes message) const;
   // What closing before the first message of the server means; nullptr = nothing special.
   const FailureRule* closed_unheard() const noexcept;
+  const FailureRule* closed() const noexcept;  // the same for a later end that the recording did not have
   bool is_ready(KindId kind, Bytes message) const;  // login done
   bool has_ready() const noexcept;
-  bool gates_until_ready() const noexcept;  // kinds gate only until `ready`
+  const std::vector<GateRule>& gates() const noexcept;
+  std::uint16_t gate_of(KindId kind) const noexcept;  // index into gates(); no_gate
   // The reply that is due at once; appended to `out`. False when no rule matches.
   bool reply(KindId kind, Bytes message, std::string& out) const;
 
   // Whom the client's message reaches; nullptr = the page does not say.
   const FanOut* fanout(KindId kind, Bytes message) const;
+  // What the copies of one message have in common, as a hash: as what it arrives, whose it is, its text.
+  // `sender`: of a message that goes out; of one that arrives it is read from it.
+  std::uint64_t delivery_key(const FanOut& fanout, KindId kind, Bytes message, std::string_view sender) const;
+  std::uint64_t delivery_key(KindId kind, Bytes message) const;  // of the server's, use().delivers
+
+  // Values that the server's messages bring and the client's messages carry on (tokens, numbers of packets).
+  std::span<const std::string> variables() const noexcept;
+  struct Extracted {
+    std::uint16_t variable = 0;
+    Field field;
+  };
+  void extract(KindId kind, Bytes message, std::vector<Extracted>& out) const;
+  // Parts of a client's message that are written anew each time.
+  struct Insert {
+    Field field;
+    const ValueTemplate* value = nullptr;
+  };
+  void inserts(KindId kind, Bytes message, std::vector<Insert>& out) const;
 
   // What of a message is not compared: all of it, by kind, or parts of it. masked() appends to `out`, in
   // order.
   Comparison comparison(Side from, KindId kind) const noexcept;
   void masked(Side from, KindId kind, Bytes message, std::vector<FieldSpan>& out) const;
+
+  // Where no name is ever looked for, as the names of elements; in order.
+  bool one_room() const noexcept;  // who enters a room has left all others
+  void protect(Bytes message, std::vector<FieldSpan>& out) const;
 
   // Value templates for names nobody renamed: "u{client:07}", "{recorded}{cohort:05}".
   std::string_view user_template() const noexcept;
@@ -144,6 +203,8 @@ class Page {
   struct Impl;  // page_rules.h: what only this room's files look into
 
  private:
+  void mask_field(const FieldRule& rule, Side from, Bytes message, std::vector<FieldSpan>& out) const;
+  std::uint64_t text_hash(Side from, KindId kind, Bytes message, std::uint64_t seed) const;
   explicit Page(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

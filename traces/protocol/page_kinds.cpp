@@ -47,23 +47,49 @@ KindUse Page::use(Side from, KindId kind) const noexcept {
 }
 
 FieldSpan Page::kind_span(Side from, Bytes message) const noexcept {
-  return impl_->place.by_word && !is_raw() ? impl_->word_of(from, message) : FieldSpan{};
+  return impl_->place.by == KindPlace::By::word && !is_raw() ? impl_->word_of(from, message) : FieldSpan{};
+}
+
+// "IQ.RESULT.BIND": the name of the element, attributes, and of some elements their first child's name.
+std::string_view Page::Impl::kind_word(Side from, Bytes message, char (&room)[longest_word]) const noexcept {
+  std::size_t size = 0;
+  const auto add = [&](Bytes word) {
+    if (size > 0 && size < longest_word) room[size++] = '.';
+    for (std::size_t i = 0; i < word.size() && size < longest_word; ++i) room[size++] = upper(word[i]);
+  };
+  if (place.by == KindPlace::By::word) {
+    const FieldSpan span = word_of(from, message);
+    if (span.size <= longest_word) add(message.substr(span.at, span.size));
+    return {room, size};
+  }
+  const Element element = outermost(message);
+  if (element.name.empty()) {
+    add(place.blank);
+    return {room, size};
+  }
+  add(element.name);
+  for (const std::string& attribute : place.attributes) {
+    if (const Bytes value = attribute_of(element, attribute); !value.empty()) add(value);
+  }
+  const auto& parents = place.child_of;
+  if (std::find(parents.begin(), parents.end(), element.name) != parents.end()) {
+    const Element child = outermost(element.content);
+    if (!child.name.empty() && child.name.front() != '/') add(child.name);
+  }
+  return {room, size};
 }
 
 KindId Page::kind_of(Side from, Bytes message) const noexcept {
   if (is_raw()) return unknown_kind;
   const KindPlace& place = impl_->place;
-  if (place.by_word) {
-    const FieldSpan span = impl_->word_of(from, message);
-    if (span.size == 0 || span.size > longest_word) return unknown_kind;
-    char word[longest_word];
-    std::transform(message.begin() + span.at, message.begin() + span.at + span.size, word, upper);
-    const auto found = impl_->by_word.find(std::string_view(word, span.size));
+  if (place.by != KindPlace::By::number) {
+    char room[longest_word];
+    const auto found = impl_->by_word.find(impl_->kind_word(from, message, room));
     return found == impl_->by_word.end() ? unknown_kind : found->second;
   }
   if (message.size() < std::size_t{place.at} + place.width) return unknown_kind;
-  const auto found =
-      impl_->by_number.find(read_number(message.substr(place.at, place.width), place.big_endian));
+  const auto found = impl_->by_number.find(
+      read_number(message.substr(place.at, place.width), place.big_endian) & place.mask);
   return found == impl_->by_number.end() ? unknown_kind : found->second;
 }
 
@@ -71,20 +97,20 @@ KindId Page::learn_kind(Side from, Bytes message) {
   const KindId known = kind_of(from, message);
   if (known != unknown_kind || is_raw()) return known;
   const KindPlace& place = impl_->place;
-  if (!place.by_word) {
+  if (place.by == KindPlace::By::number) {
     if (message.size() < std::size_t{place.at} + place.width) return unknown_kind;
-    const std::uint64_t number = read_number(message.substr(place.at, place.width), place.big_endian);
+    const std::uint64_t number =
+        read_number(message.substr(place.at, place.width), place.big_endian) & place.mask;
     const KindId kind = impl_->add_kind(std::to_string(number));
     if (kind != unknown_kind) impl_->by_number.emplace(number, kind);
     return kind;
   }
-  const FieldSpan span = impl_->word_of(from, message);
-  std::string word(message.substr(span.at, span.size));
-  std::transform(word.begin(), word.end(), word.begin(), upper);
+  char room[longest_word];
+  const std::string word(impl_->kind_word(from, message, room));
   const bool printable = std::all_of(word.begin(), word.end(), [](char c) { return c > ' ' && c < 0x7f; });
-  if (word.empty() || word.size() > longest_word || !printable) return unknown_kind;
+  if (word.empty() || word.size() == longest_word || !printable) return unknown_kind;
   const KindId kind = impl_->add_kind(word);
-  if (kind != unknown_kind) impl_->by_word.emplace(std::move(word), kind);
+  if (kind != unknown_kind) impl_->by_word.emplace(word, kind);
   return kind;
 }
 

@@ -2,8 +2,9 @@
 // the rest of the room sees Page only.
 #pragma once
 
+#include "traces/protocol/locator.h"
 #include "traces/protocol/page.h"
-#include "traces/protocol/pattern.h"
+#include "traces/protocol/value_template.h"
 
 #include <optional>
 #include <string>
@@ -12,21 +13,23 @@
 
 namespace chorus::protocol {
 
-inline constexpr std::size_t longest_word = 32;  // bytes of a word that can be a kind
+inline constexpr std::size_t longest_word = 48;  // bytes of a word that can be a kind
 inline constexpr std::size_t most_kinds = 4096;  // kinds met beyond these stay unknown: input is not trusted
 
 struct FieldRule {
   std::string name;
-  Page::Field shape;  // span.at and span.size (0 = to the end) without a pattern
+  Page::Field shape;  // span.at: of a place; span.size: of a fixed width
   bool own = false;
-  std::optional<Pattern> pattern;
+  Locator locator;
   char separator = 0;  // of a list of values; 0 = one value
 };
 
-// A message passes when its field has the value, or the pattern matches; with neither always.
+// A message passes when its field has the value (or another one), or the pattern matches; with neither
+// always.
 struct Test {
   const FieldRule* field = nullptr;
   std::string equals;
+  bool differs = false;
   std::optional<Pattern> pattern;
 };
 
@@ -35,12 +38,13 @@ struct Failure {
   FailureRule rule;
 };
 
+// What is sent at once when the server's message comes.
 struct Reply {
   struct Part {
-    int group = -1;  // -1 = text
+    int group = -1;  // of the pattern; -1 = text, or a field
+    const FieldRule* field = nullptr;
     std::string text;
   };
-  ReplyRule rule;
   std::optional<Pattern> pattern;
   std::vector<Part> parts;
 };
@@ -48,6 +52,11 @@ struct Reply {
 struct Reach {
   std::optional<Pattern> pattern;
   FanOut fanout;
+};
+
+struct Writing {
+  const FieldRule* field = nullptr;
+  ValueTemplate value;
 };
 
 // What concerns one kind from one side; the pointers go into Page::Impl's own vectors.
@@ -59,17 +68,26 @@ struct KindRules {
   std::vector<const Test*> ready;
   std::vector<const Reply*> replies;
   std::vector<const Reach*> reaches;
+  std::vector<std::pair<std::uint16_t, const FieldRule*>> extracts;  // by variable
+  std::vector<const Writing*> writings;
+  std::uint16_t gate = no_gate;
+  KindId delivers_as = unknown_kind;  // the first kind of the [[fanout]] whose copies these are
   Comparison comparison = Comparison::exact;
   std::vector<const Pattern*> masks;
+  std::vector<const FieldRule*> masked_fields;
 };
 
 struct KindPlace {
-  bool by_word = false;
+  enum class By : std::uint8_t { number, word, element };
+  By by = By::number;
   unsigned word = 1;  // the n-th word, from 1, of those that start with none of `skip`
   std::string skip;
-  std::uint16_t at = 0;  // a number: `width` bytes at `at`
+  std::uint16_t at = 0;  // a number: `width` bytes at `at`, of which `mask` counts
   std::uint8_t width = 2;
   bool big_endian = false;
+  std::uint64_t mask = ~std::uint64_t{0};
+  std::vector<std::string> attributes, child_of;  // an element: its name, these attributes, its child's name
+  std::string blank;                              // what has no element
 };
 
 struct WordHash {
@@ -81,6 +99,7 @@ struct Page::Impl {
   std::string name, summary, text;
   std::vector<std::uint16_t> ports;
   Framing framing[2];  // by Side
+  bool one_per_write = false;
 
   KindPlace place;
   std::vector<std::string> kind_names{"?"};
@@ -96,9 +115,13 @@ struct Page::Impl {
   std::vector<std::unique_ptr<Reply>> replies;
   std::vector<std::unique_ptr<Reach>> reaches;
   std::vector<std::unique_ptr<Pattern>> masks;
+  std::vector<std::unique_ptr<Writing>> writings;
   std::vector<AnswerRule> answers;
-  std::optional<FailureRule> closed_unheard;
-  bool until_ready = false, integer_names = false;
+  std::vector<GateRule> gates;
+  std::vector<std::string> variables;
+  std::optional<Pattern> protect;
+  std::optional<FailureRule> closed_unheard, closed;
+  bool integer_names = false, one_room = false;
   std::string user_template = "u{client:07}", room_template = "{recorded}{cohort:05}";
   std::optional<Pattern> first_of[2];  // by Side: what the first message looks like
 
@@ -118,12 +141,37 @@ struct Page::Impl {
   }
   // The word's place in the message; size 0 = there is none.
   FieldSpan word_of(Side from, Bytes message) const noexcept;
+  // The kind's word in capitals, at most longest_word bytes; empty = it has none.
+  std::string_view kind_word(Side from, Bytes message, char (&room)[longest_word]) const noexcept;
+  // Calls `see(field)` for every value of the rule in the message, until it returns true; true if it did.
+  template <class See>
+  bool each_value(const FieldRule& rule, Side from, Bytes message, See see) const;
+  bool find(const FieldRule& rule, Side from, Bytes message, Page::Field& field) const;  // the first value
+  bool passes(const Test& test, Side from, Bytes message) const;
 };
 
-// "PONG {1}\r\n" into parts; {{ and }} are braces.
-Expected<std::vector<Reply::Part>> parse_reply(std::string_view text, std::size_t groups);
 std::uint64_t read_number(Bytes bytes, bool big_endian) noexcept;  // of at most 8 bytes
 // ASCII letters only; a kind's word is compared in capitals.
 char upper(char c) noexcept;
+
+bool equals(const Page::Field& field, Bytes message, std::string_view value);
+
+template <class See>
+bool Page::Impl::each_value(const FieldRule& rule, Side from, Bytes message, See see) const {
+  const Framing& way = framing[static_cast<std::size_t>(from)];
+  Page::Field field = rule.shape;
+  const std::size_t header = rule.locator.by == Locator::By::path ? header_size(way, message) : 0;
+  if (!locate(rule.locator, field, without_delimiter(way, message), header, field.big_endian)) return false;
+  if (rule.separator == 0) return see(field);
+  Bytes rest = message.substr(field.span.at, field.span.size);
+  while (true) {
+    const auto end = rest.find(rule.separator);
+    const Bytes one = rest.substr(0, end);
+    field.span = {static_cast<std::size_t>(one.data() - message.data()), one.size()};
+    if (!one.empty() && see(field)) return true;
+    if (end == Bytes::npos) return false;
+    rest.remove_prefix(end + 1);
+  }
+}
 
 }  // namespace chorus::protocol

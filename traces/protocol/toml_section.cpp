@@ -30,7 +30,9 @@ const toml::node* Section::ask(std::string_view key) {
 void Section::wrong(std::string_view key, std::string_view what) {
   const toml::node* node = ask(key);
   const auto line = (node ? node->source() : table_->source()).begin.line;
-  const std::string place = path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+  const std::string place = path_.empty() ? std::string(key)
+                            : key.empty() ? path_
+                                          : path_ + "." + std::string(key);
   mistakes_->add(line == 0 ? 1 : line, place + " " + std::string(what));
 }
 
@@ -196,6 +198,30 @@ void Section::finish() {
       mistakes_->add(key.source().begin.line, place + " is unknown; known here: " + list(known));
     }
   }
+}
+
+std::uint32_t line_of_stray_byte(std::string_view toml) noexcept {
+  std::uint32_t line = 1;
+  std::string_view closing;  // of the text or comment that is open; empty = none
+  for (std::size_t i = 0; i < toml.size(); ++i) {
+    const char c = toml[i];
+    if (c == '\n') ++line;
+    if (closing.empty()) {
+      const std::string_view three = toml.substr(i, 3);
+      if (static_cast<unsigned char>(c) >= 0x80) return line;
+      if (c == '#') closing = "\n";
+      if (c == '"' || c == '\'') {
+        closing = three == "\"\"\"" || three == "\'\'\'" ? three : toml.substr(i, 1);
+        i += closing.size() - 1;
+      }
+    } else if (c == '\\' && closing.front() == '"') {
+      ++i;
+    } else if (toml.substr(i, closing.size()) == closing || (c == '\n' && closing.size() == 1)) {
+      i += closing.size() - 1;
+      closing = {};
+    }
+  }
+  return 0;
 }
 
 }  // namespace chorus::protocol

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+// Its asserts fire on bad input, which it reports well enough by itself.
+#define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>
 
 namespace chorus::protocol {
@@ -26,6 +28,10 @@ class Mistakes {
   std::uint32_t line_ = 0;
   std::optional<Trouble> first_;
 };
+
+// The line of the first byte beyond ASCII outside of texts and comments, where toml++ 3.3 does not look
+// (undefined behaviour in its table of white space); 0 = there is none.
+std::uint32_t line_of_stray_byte(std::string_view toml) noexcept;
 
 class Section {
  public:

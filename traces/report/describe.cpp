@@ -46,7 +46,7 @@ std::vector<convert::KindCount> count(const std::vector<convert::MessageLine>& m
 }
 
 void name(const Page& page, const std::vector<Conversation>& talks, convert::Seen& seen) {
-  const auto names = protocol::Names::find(page, talks, {});
+  const auto names = protocol::Names::find(page, talks, protocol::NewNames{});
   if (!names) {
     seen.names_problem = names.error().what;
     return;
