@@ -1,34 +1,23 @@
-// A real IRC server and a real IRC client, both Debian's: ngircd on a free port, and `ii`, which is driven
-// through the files that it is made of. What is missing is an error, never a test passed over: ./dev test
-// installs both.
+// A real IRC server and real IRC clients, all Debian's: ngircd on a free port; `ii`, which is driven through
+// the files that it is made of; and irssi, which is typed to in a terminal.
 #pragma once
 
-#include "tests/loop/process.h"
-
-#include <memory>
-#include <string>
+#include "tests/loop/terminal_client.h"
 
 namespace chorus::test {
 
 struct IrcOptions {
   int connections_per_address = 0;  // MaxConnectionsIP: 0 = no limit; Debian's own configuration has 10
   bool auth_ping = false;  // RequireAuthPing: who does not return the PING's cookie is not registered
+  // The limits are those of the configuration that Debian installs, or, where it is silent, ngircd's own: 500
+  // connections, 10 of one address (connections_per_address is not looked at), 10 rooms, nicks of 9 letters.
+  bool debian_limits = false;
 };
 
-// Killed by its process id. Throws when it cannot be started; all other limits of a test server are lifted.
-class IrcServer {
+// All limits that the options do not name are lifted.
+class IrcServer : public RealServer {
  public:
   explicit IrcServer(IrcOptions options = {});
-  std::uint16_t port() const { return port_; }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  std::string log() const;  // what it has said until now
-
- private:
-  bool start(IrcOptions options);  // false: somebody else has taken the port
-
-  ScratchFolder folder_;
-  std::unique_ptr<Process> process_;
-  std::uint16_t port_ = 0;
 };
 
 // One user of `ii`. Everything waits for what ii shows, until `patience`.
@@ -49,7 +38,24 @@ class IiClient {
   Process process_;
 };
 
-// Records one session of ii as alice: #room, two lines, a second of it pauses as a person makes them.
+// One user of irssi, with all of irssi's habits but no configuration. Everything waits for what irssi logs.
+class IrssiClient {
+ public:
+  IrssiClient(std::uint16_t port, const std::string& nick);  // returns when the login is over
+  void join(const std::string& room);
+  void say(const std::string& room, const std::string& text);
+  void wait_for(const std::string& text) const;  // anything that it shows, in any of its windows
+  void part(const std::string& room);
+  void quit();  // returns when it has ended
+  const TerminalClient& terminal() const { return terminal_; }
+
+ private:
+  TerminalClient terminal_;
+  std::string nick_;
+};
+
+// Record one session as alice: #room, two lines, a second of it pauses as a person makes them.
 void record_ii(const IrcServer& server, const std::string& trace);
+void record_irssi(const IrcServer& server, const std::string& trace);
 
 }  // namespace chorus::test
