@@ -18,7 +18,7 @@ Exit list() {
       std::cerr << "chorus protocols: " << page.error().what << "\n";
       return Exit::trouble;
     }
-    std::cout << std::left << std::setw(16) << page->name() << page->summary() << "\n";
+    std::cout << std::left << std::setw(24) << page->name() << page->summary() << "\n";
   }
   return Exit::ok;
 }
