@@ -187,7 +187,7 @@ void Client::on_ready(Nanos now) {
 void Client::on_answer(const Awaited& awaited, KindId kind, Nanos now) {
   const Score& score = desk_.engine.score;
   const auto& rule = score.page.answers()[awaited.rule];
-  const Step& step = score.parts[awaited.part].steps[awaited.step];
+  const Step& step = score.parts[awaited.part].step(awaited.step);
   desk_.tally.latency[rule.to].add(now - awaited.intended);
   if (kind != step.answer) return answered_otherwise(rule, step, awaited.step, kind);
   if (step.enters && desk_.copies != nullptr) {

@@ -114,7 +114,10 @@ Expected<void> check_names(const Score& score, const Plan& plan) {
   std::string bytes, why;
   for (const std::uint32_t client : {0u, plan.clients() - plan.members}) {
     for (std::uint32_t part = 0; part < plan.members; ++part) {
-      for (const Step& step : score.parts[part].steps) {
+      const Part& script = score.parts[part];
+      const auto count = static_cast<std::uint32_t>(script.steps.size()) + (script.keepalive ? 1 : 0);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        const Step& step = script.step(i);
         if (step.action != Step::Do::send) continue;
         bytes.clear();
         const auto& message = score.messages[step.message];

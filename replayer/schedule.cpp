@@ -27,9 +27,40 @@ void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos n
   cue.step = 0;
   cue.on = true;
   cue.leaving = false;
+  cue.closed = false;
+  cue.said = now;
   cue.lost = curtain_;  // who comes after the curtain fell has nothing to say any more
   for (std::size_t slot = 0; slot < slots_; ++slot) seen(client, slot) = {};
+  watch_silence(client, now);
   arm(client, now);
+}
+
+void Schedule::watch_silence(std::uint32_t client, Nanos from) {
+  if (!part(client).keepalive || plan_.trial) return;
+  silences_.push({from + part(client).keepalive->wait, client, cues_[client].generation});
+}
+
+// A keep-alive is due, if nothing was said since it was planned.
+std::optional<Due> Schedule::break_silence() {
+  const Entry entry = silences_.top();
+  silences_.pop();
+  Cue& cue = cues_[entry.client];
+  const Part& script = part(entry.client);
+  if (cue.generation != entry.serial || cue.closed) return std::nullopt;
+  const bool logged_in = cue.step >= script.after_login;
+  if (!logged_in || entry.time - cue.said < script.keepalive->wait) {
+    watch_silence(entry.client, logged_in ? cue.said : entry.time);
+    return std::nullopt;
+  }
+  cue.said = entry.time;
+  watch_silence(entry.client, entry.time);
+  Due due;
+  due.client = entry.client;
+  due.generation = cue.generation;
+  due.part = plan_.part_of(entry.client);
+  due.step = static_cast<std::uint32_t>(script.steps.size());
+  due.intended = due.possible = entry.time;
+  return due;
 }
 
 void Schedule::gate(std::uint32_t client, std::uint32_t generation, std::uint16_t gate, Nanos arrival) {
@@ -138,14 +169,20 @@ void Schedule::skip_stale() {
 
 Nanos Schedule::next() const noexcept {
   const_cast<Schedule*>(this)->skip_stale();  // stale entries are no content
-  return std::min(draw_at_, heap_.empty() ? never : heap_.top().time);
+  const Nanos silence = silences_.empty() ? never : silences_.top().time;
+  return std::min({draw_at_, silence, heap_.empty() ? never : heap_.top().time});
 }
 
 std::optional<Due> Schedule::take(Nanos now) {
   for (;;) {
     skip_stale();
     const Nanos first = heap_.empty() ? never : heap_.top().time;
-    if (std::min(first, draw_at_) > now) return std::nullopt;
+    const Nanos silence = silences_.empty() ? never : silences_.top().time;
+    if (std::min({first, draw_at_, silence}) > now) return std::nullopt;
+    if (silence <= std::min(first, draw_at_)) {
+      if (auto due = break_silence()) return due;
+      continue;
+    }
     if (draw_at_ <= first) {
       if (auto due = draw(now)) return due;
       continue;
@@ -186,9 +223,11 @@ std::optional<Due> Schedule::perform(std::uint32_t client, Nanos time) {
   cue.intended = time;
   if (script.steps[cue.step].action == Step::Do::close) {
     due.action = Due::Do::close;
+    cue.closed = true;
     return due;
   }
   const bool repeats = options_.loop && !curtain_ && cue.step + 1 == script.farewell;
+  cue.said = time;
   due.last_words = cue.step + 2 == script.steps.size() && !repeats;
   ++cue.step;
   arm(client, time);
@@ -240,6 +279,7 @@ std::optional<Due> Schedule::draw(Nanos now) {
   due.step = line.step;
   due.intended = draw_at_;
   due.possible = std::max(draw_at_, cues_[client].connected);
+  cues_[client].said = draw_at_;
   draw_at_ = drawn_from_ + options_.send_every * static_cast<std::int64_t>(++drawn_);
   return due;
 }

@@ -59,7 +59,8 @@ class Schedule {
     std::uint32_t step = 0;
     std::uint32_t serial = 0;     // entries of the heap with another one are stale
     std::uint32_t talker = none;  // place in talkers_
-    bool waiting = false, on = false, leaving = false, lost = false;
+    bool waiting = false, on = false, leaving = false, lost = false, closed = false;
+    Nanos said{};  // when it last said anything
   };
   struct Entry {
     Nanos time;
@@ -89,6 +90,8 @@ class Schedule {
   void skip_stale();
   std::optional<Due> perform(std::uint32_t client, Nanos time);
   std::optional<Due> draw(Nanos now);
+  void watch_silence(std::uint32_t client, Nanos from);
+  std::optional<Due> break_silence();
   void step_on_stage(std::uint32_t client, Nanos now);
   void step_off_stage(std::uint32_t client);
   Nanos think(Nanos recorded) const;
@@ -101,6 +104,7 @@ class Schedule {
   std::vector<Seen> seen_;
   std::uint64_t proceeded_ = 0;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> silences_;  // serial: of the connection
   bool curtain_ = false;
   // random schedule
   std::vector<std::uint32_t> talkers_;

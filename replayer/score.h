@@ -14,6 +14,7 @@
 #include "traces/protocol/names.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,9 +59,11 @@ struct Step {
 
 // The script of one connection of the group.
 struct Part {
-  std::uint32_t origin = 0;       // the recording's connection id
-  Nanos offset{};                 // opened this long after the group's first connection
-  std::vector<Step> steps;        // the last one is a close
+  std::uint32_t origin = 0;  // the recording's connection id
+  Nanos offset{};            // opened this long after the group's first connection
+  std::vector<Step> steps;   // the last one is a close
+  // Said whenever nothing was for `wait`, by the wall's clock at any speed; it is no step of the script.
+  std::optional<Step> keepalive;
   bool becomes_ready = false;     // its login was seen to end
   std::uint32_t after_login = 0;  // first step that the recording sent after `ready`
   std::uint32_t first_chat = 0;   // first chat step, or steps.size()
@@ -70,7 +73,9 @@ struct Part {
   bool server_closes = false;                       // the server ended the stream before the client did
   std::uint32_t chat_room = no_name;    // the one room it is in while it chats; no_name = none or several
   std::uint32_t public_name = no_name;  // which of its names the server shows to others
-  std::vector<std::uint32_t> looped;    // by gate: how often it opens during one round of --loop
+  // A step of the script, or behind its end the keep-alive.
+  const Step& step(std::uint32_t index) const { return index < steps.size() ? steps[index] : *keepalive; }
+  std::vector<std::uint32_t> looped;  // by gate: how often it opens during one round of --loop
 };
 
 struct ChatLine {

@@ -38,7 +38,7 @@ PartCompiler::PartCompiler(Score& score, std::uint32_t member, Nanos group_start
 Part PartCompiler::compile(const Conversation& recorded) {
   part_.origin = recorded.connection;
   part_.offset = recorded.opened - group_start_;
-  previous_ = recorded.opened;
+  previous_ = last_own_ = recorded.opened;
   for (const Message& message : recorded.messages) {
     if (message.from == Side::client) {
       sent(message);
@@ -53,6 +53,8 @@ Part PartCompiler::compile(const Conversation& recorded) {
 void PartCompiler::sent(const Message& message) {
   const auto use = score_.page.use(Side::client, message.kind);
   if (use.dropped) return;  // the reply rule will send it
+  if (use.keeps_alive) return keep_alive(message);
+  last_own_ = message.time;
   const auto index = static_cast<std::uint32_t>(part_.steps.size());
   if (use.chat && first_chat_ == no_name) {
     first_chat_ = index;
@@ -72,6 +74,24 @@ void PartCompiler::sent(const Message& message) {
     score_.chat.push_back({member_, index});
   }
   part_.steps.push_back(std::move(step));
+}
+
+// Its period is the shortest silence before one.
+void PartCompiler::keep_alive(const Message& message) {
+  constexpr std::uint32_t behind_the_end = no_name;
+  const Nanos silence = message.time - last_own_;
+  last_own_ = message.time;
+  if (part_.keepalive) {
+    part_.keepalive->wait = std::min(part_.keepalive->wait, silence);
+    return;
+  }
+  Step& step = part_.keepalive.emplace();
+  step.wait = std::max(silence, Nanos(std::chrono::milliseconds(1)));
+  step.message = static_cast<std::uint32_t>(score_.messages.size());
+  score_.messages.push_back(
+      protocol::MessageTemplate::compile(score_.page, score_.names, member_, message.kind, message.bytes));
+  if (score_.page.use(Side::client, message.kind).answered)
+    waiting_.push_back({behind_the_end, message.kind, message.bytes});
 }
 
 // I_k = I_(k-1) + gap without a gate, max(G_k, I_(k-1)) + think with one (design.md, "What the words mean").
@@ -190,7 +210,7 @@ void PartCompiler::answer(const Message& message) {
       if (score_.page.correlation(rule, Side::client, waiting->kind, waiting->bytes) !=
           score_.page.correlation(rule, Side::server, message.kind, message.bytes))
         continue;
-      Step& step = part_.steps[waiting->step];
+      Step& step = waiting->step < part_.steps.size() ? part_.steps[waiting->step] : *part_.keepalive;
       step.answered = true;
       step.rule = static_cast<std::uint16_t>(i);
       step.answer = message.kind;

@@ -27,6 +27,7 @@ class PartCompiler {
   void sent(const protocol::Message& message);
   void received(const protocol::Message& message);
   void place(Step& step, Nanos time);
+  void keep_alive(const protocol::Message& message);
   void needs(Step& step, const protocol::Message& message);
   void audience(Step& step, const protocol::Message& message);
   void gate(std::uint16_t slot, Nanos time);
@@ -40,7 +41,7 @@ class PartCompiler {
   std::span<const Heard> heard_;
   std::vector<std::string> self_;
   Part part_;
-  Nanos previous_{};
+  Nanos previous_{}, last_own_{};
   struct Waiting {
     std::uint32_t step = 0;
     KindId kind = protocol::unknown_kind;

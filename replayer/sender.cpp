@@ -152,7 +152,7 @@ void Sender::perform(const Due& due) {
 // (replay.cpp). A value that the server said can; false then.
 bool Sender::render(const Due& due) {
   const Score& score = engine_.score;
-  const Step& step = score.parts[due.part].steps[due.step];
+  const Step& step = score.parts[due.part].step(due.step);
   const auto& message = score.messages[step.message];
   const std::uint32_t own_part = engine_.plan.part_of(due.client);
   bytes_.clear();
@@ -238,7 +238,7 @@ void Sender::tell(std::uint32_t first, std::uint32_t last, const Said& said) {
 
 void Sender::send(const Due& due) {
   const Score& score = engine_.score;
-  const Step& step = score.parts[due.part].steps[due.step];
+  const Step& step = score.parts[due.part].step(due.step);
   const protocol::MessageTemplate& message = score.messages[step.message];
   Link& link = engine_.links[due.client];
   ++tally_.scheduled;
@@ -264,7 +264,7 @@ void Sender::send(const Due& due) {
   }
   if (score.counts_copies && !engine_.plan.trial) announce(due, step, attempted);
   if (due.last_words) link.said_all.store(true, std::memory_order_relaxed);
-  link.sent.fetch_add(1, std::memory_order_relaxed);
+  if (due.step < score.parts[due.part].steps.size()) link.sent.fetch_add(1, std::memory_order_relaxed);
   ++tally_.sent;
   ++tally_.sent_by_kind[message.kind()];
   tally_.bytes_out += bytes_.size();

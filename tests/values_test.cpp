@@ -173,6 +173,32 @@ TEST_CASE("any kind of a gate opens it, and a patient one is passed in the end a
   CHECK(stage.schedule->proceeded() == 1);
 }
 
+TEST_CASE("a keep-alive is sent after the recorded silence, at any speed, and is no step of the script",
+          "[values]") {
+  auto page = protocol::Page::parse(std::string(game) + "[keepalive]\nkinds = \"PING\"\n", "game.toml");
+  REQUIRE(page.has_value());
+  Recording recording;
+  recording.event(0ms, 0, EventKind::Opened, "127.0.0.1:1 127.0.0.1:2");
+  recording.says(1ms, 0, "LOGIN alice\n").says(1001ms, 0, "PING\n").says(2101ms, 0, "PING\n");
+  recording.says(2401ms, 0, "SAY 1 x\n").event(2501ms, 0, EventKind::ClientEnd);
+  const auto conversations = protocol::converse(recording.trace(), *page);
+  auto score = replayer::compile_score(std::move(*page), conversations, protocol::NewNames{});
+  REQUIRE(score.has_value());
+  REQUIRE(score->parts[0].keepalive);
+  CHECK(score->parts[0].keepalive->wait == 1s);
+  CHECK(score->parts[0].steps.size() == 3);
+  replayer::Options options;
+  options.scale = 1;
+  options.speed = 0.5;  // the recorded 2.4 s between two messages become 4.8 s
+  const replayer::Plan plan = replayer::make_plan(*score, options);
+  replayer::Schedule schedule(*score, plan, options);
+  schedule.connected(0, 1, 0ms);
+  std::vector<std::pair<std::uint32_t, Nanos>> sent;
+  while (const auto due = schedule.take(10s)) sent.emplace_back(due->step, due->intended);
+  CHECK(sent == std::vector<std::pair<std::uint32_t, Nanos>>{
+                    {0, 2ms}, {3, 1002ms}, {3, 2002ms}, {3, 3002ms}, {3, 4002ms}, {1, 4802ms}, {2, 5002ms}});
+}
+
 TEST_CASE("generators are written anew in each message", "[values]") {
   const auto score = compiled(session());
   const auto& say = score.messages[score.parts[1].steps[1].message];

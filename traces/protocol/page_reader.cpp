@@ -31,6 +31,7 @@ void PageReader::read() {
   special_sizes();
   if (auto section = root_.section("names")) names(*section);
   if (auto section = root_.section("rooms")) rooms(*section);
+  if (auto section = root_.section("keepalive")) keepalive(*section);
   if (auto section = root_.section("login")) login(*section);
   for (Section& section : root_.sections("gate")) gate(section);
   for (Section& section : root_.sections("extract")) extract(section);

@@ -37,6 +37,7 @@ class PageReader {
   // page_reader_rules.cpp: what messages do
   void names(Section& section);
   void rooms(Section& section);
+  void keepalive(Section& section);
   void login(Section& section);
   void gate(Section& section);
   std::uint16_t add_gate(Section& section, GateRule rule, std::string_view key);

@@ -64,6 +64,13 @@ void PageReader::rooms(Section& section) {
   section.finish();
 }
 
+// What a client says when it has said nothing for a while: on the wall's time, whatever the speed.
+void PageReader::keepalive(Section& section) {
+  for (const KindId kind : required_kinds(section, "kinds"))
+    page_.rules_of(Side::client, kind).use.keeps_alive = true;
+  section.finish();
+}
+
 const FieldRule* PageReader::field_named(Side side, KindId kind, std::string_view name) const {
   const KindRules* rules = page_.find_rules(side, kind);
   if (!rules) return nullptr;
