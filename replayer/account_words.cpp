@@ -50,9 +50,9 @@ struct Trouble {
 };
 
 std::vector<Trouble> by_reason(const Tally& tally) {
-  std::map<Reason, Trouble> reasons;
+  std::map<std::string, Trouble> reasons;  // the advice may name each client's own user
   for (const auto& [stop, count] : tally.stops) {
-    Trouble& trouble = reasons[stop.reason];
+    Trouble& trouble = reasons[stop.reason.what];
     trouble.clients += count.clients;
     if (count.clients <= trouble.there.clients) continue;
     trouble.stop = stop;
@@ -100,8 +100,8 @@ std::string explain(const Account& account, std::size_t most) {
     const auto& [stop, there, clients] = troubles[i];
     const std::size_t messages = account.score.parts[stop.part].steps.size() - 1;
     text += "  " + std::to_string(clients) + (clients == 1 ? " client" : " clients") +
-            (there.clients < clients ? ", most of them after " : " after ") + std::to_string(stop.step) +
-            " of " + std::to_string(messages) + " messages: " + stop.reason.what +
+            (there.clients < clients ? ", " + std::to_string(there.clients) + " of them after " : " after ") +
+            std::to_string(stop.step) + " of " + std::to_string(messages) + " messages: " + stop.reason.what +
             "\n    recorded: " + there.expected + "\n    received: " + there.got + "\n";
     if (!stop.reason.advice.empty()) text += "    try:      " + stop.reason.advice + "\n";
   }

@@ -105,12 +105,12 @@ void Client::connected(const error_code& error) {
 }
 
 // The server does not want this client: the connect itself failed, or a page's rule says "full".
-void Client::refused(const std::string& what, const std::string& advice) {
+void Client::refused(const std::string& what, const std::string& advice, std::string got) {
   const bool retry = desk_.engine.options.on_refused == OnRefused::retry && !desk_.engine.plan.trial;
   retrying_ = retry && attempts_ < most_attempts;
   if (!retrying_) desk_.live.refused.fetch_add(1, std::memory_order_relaxed);
   if (state_ == State::connecting) keep(EventKind::Refused, what);
-  end(Outcome::Refused, {what, advice});
+  end(Outcome::Refused, {what, advice}, std::move(got));
 }
 
 void Client::listen() {
@@ -224,7 +224,7 @@ void Client::on_delivery(std::uint64_t key, Nanos now) {
 void Client::on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) {
   const auto& page = desk_.engine.score.page;
   const std::string what = std::string(page.kind_name(kind)) + ": " + rule.means;
-  if (rule.refused) return refused(what, advice(rule));
+  if (rule.refused) return refused(what, advice(rule), show(page, kind, message));
   end(Outcome::Failed, {what, advice(rule)}, show(page, kind, message));
 }
 

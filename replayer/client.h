@@ -59,7 +59,7 @@ class Client final : private Stage {
   enum class State : std::uint8_t { idle, connecting, open, draining, closing, concluded };
 
   void connected(const boost::system::error_code& error);
-  void refused(const std::string& what, const std::string& advice);
+  void refused(const std::string& what, const std::string& advice, std::string got = {});
   void listen();
   void readable();
   void hear(protocol::Bytes bytes);
@@ -68,7 +68,7 @@ class Client final : private Stage {
   void leave_unanswered(const Awaited& awaited);
   void write_failed(const boost::system::error_code& error);
   void pump();
-  const protocol::AnswerRule* owed() const;
+  const Awaited* owed() const;
   void settle();  // after the script's end: completed, or what is missing
   void end(format::Outcome outcome, Reason reason = {}, std::string got = {});
   void close_now();
@@ -78,6 +78,7 @@ class Client final : private Stage {
                           KindId kind);
   void keep(format::EventKind kind, protocol::Bytes payload = {});
   std::string expected() const;
+  void end_unanswered(const std::string& until, const std::string& why);
   std::string advice(const protocol::FailureRule& rule) const;
   bool bind_source(boost::system::error_code& error);
 
@@ -108,6 +109,7 @@ class Client final : private Stage {
   Nanos connect_{-1}, ready_{-1};
   format::Outcome outcome_ = format::Outcome::None;
   std::optional<Stop> stop_;
+  std::string expected_;  // the answer that it waited for in vain
   static constexpr Nanos never_ = Nanos::max();
 };
 

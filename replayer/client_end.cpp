@@ -51,13 +51,20 @@ void Client::settle() {
   end(desk_.engine.score.judged ? Outcome::Completed : Outcome::Unjudged);
 }
 
-// The oldest answer that the recording had, the page requires, and that has not come.
-const protocol::AnswerRule* Client::owed() const {
+// The oldest message whose answer the recording had, the page requires, and that has not come.
+const Awaited* Client::owed() const {
   for (const Awaited& awaited : performer_.awaited()) {
-    const auto& rule = desk_.engine.score.page.answers()[awaited.rule];
-    if (rule.required) return &rule;
+    if (desk_.engine.score.page.answers()[awaited.rule].required) return &awaited;
   }
   return nullptr;
+}
+
+void Client::end_unanswered(const std::string& until, const std::string& why) {
+  const Score& score = desk_.engine.score;
+  const Awaited awaited = *owed();
+  const std::string kind(score.page.kind_name(score.page.answers()[awaited.rule].to));
+  expected_ = score.parts[awaited.part].step(awaited.step).answer_text;
+  end(Outcome::Failed, {"no answer to " + kind + until, why});
 }
 
 void Client::give_up(std::uint32_t generation, const std::string& missing) {
@@ -85,12 +92,11 @@ bool Client::check(Nanos now) {
     connected(asio::error::timed_out);
   } else if (state_ == State::draining) {
     note_awaited();
-    if (const auto* rule = owed(); rule == nullptr) {
+    if (owed() == nullptr) {
       settle();
     } else {
-      end(Outcome::Failed, {"no answer to " + std::string(desk_.engine.score.page.kind_name(rule->to)) +
-                                " within " + show_duration(desk_.engine.options.drain) + " of the end",
-                            "the server lost it or is slow; a slow one needs a larger --drain"});
+      end_unanswered(" within " + show_duration(desk_.engine.options.drain) + " of the end",
+                     "the server lost it or is slow; a slow one needs a larger --drain");
     }
   }
   return state_ == State::connecting || state_ == State::draining;
@@ -110,12 +116,10 @@ void Client::server_ended(const error_code& error) {
     return end(score.judged ? Outcome::Completed : Outcome::Unjudged);
   }
   if (expected_end) {  // the server may hang up now, but it owes something
-    return end(Outcome::Failed, {"no answer to " + std::string(score.page.kind_name(owed()->to)) +
-                                     " before the server hung up as recorded",
-                                 "the server lost it"});
+    return end_unanswered(" before the server hung up as recorded", "the server lost it");
   }
   if (!performer_.heard() && score.page.closed_unheard() != nullptr) {
-    return refused(score.page.closed_unheard()->means, advice(*score.page.closed_unheard()));
+    return refused(score.page.closed_unheard()->means, advice(*score.page.closed_unheard()), words(error));
   }
   if (const auto* rule = score.page.closed(); rule != nullptr && performer_.heard())
     return end(Outcome::Disconnected, {rule->means, advice(*rule)}, words(error));
@@ -192,7 +196,9 @@ std::string Client::expected() const {
   const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
   const std::size_t sent = desk_.engine.links[index_].sent.load(std::memory_order_relaxed);
   if (connect_.count() < 0) return "the server accepts the connection";
-  if (sent < part.then.size() && !part.then[sent].empty()) return part.then[sent];
+  if (!expected_.empty()) return expected_;
+  for (std::size_t after = sent; after < part.then.size(); ++after)  // what the server said next
+    if (!part.then[after].empty()) return part.then[after];
   return "the connection stays open";
 }
 

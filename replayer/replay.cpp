@@ -96,6 +96,7 @@ std::string names_in_words(const Score& score, const Plan& plan) {
   std::string text;
   for (std::size_t i = 0; i < score.names.size() && i < 8; ++i) {
     const auto& name = score.names[i];
+    if (name.role == protocol::Role::secret) continue;
     const std::uint32_t member = name.member == format::shared_by_all ? 0 : name.member;
     text += (text.empty() ? "" : ", ") + name.recorded + " -> " + score.names.value(i, plan.names_of(0));
     if (plan.copies > 1)
@@ -198,10 +199,13 @@ Exit replay(const Options& wanted) {
   if (!loaded) return trouble(loaded.error().what);
   const Score& score = loaded->score;
   if (!score.judged && !options.unjudged) {
-    say(std::string(score.page.is_raw() ? "no page knows this protocol"
-                                        : "the page sees no login and no answer in it") +
-        ": bytes are replayed as recorded and nothing can be judged (exit 2; "
-        "--unjudged accepts it)");
+    say(std::string(
+            score.page.is_raw()
+                ? "no page knows this protocol: name one with --protocol NAME|FILE (chorus protocols lists "
+                  "them). "
+                  "Until then bytes are replayed as recorded"
+                : "the page sees no login and no answer in it; is --protocol right? Messages are replayed") +
+        " and nothing can be judged (exit 2; --unjudged accepts it)");
   }
   if (options.schedule == ScheduleKind::random && score.chat.empty()) {
     return trouble("--schedule random needs chat messages, and the recording has none that the page lists");

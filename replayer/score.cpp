@@ -15,7 +15,7 @@ using protocol::unknown_kind;
 }  // namespace
 
 std::string show(const protocol::Page& page, KindId kind, protocol::Bytes message) {
-  constexpr std::size_t widest = 100;  // characters
+  constexpr std::size_t widest = 240;  // characters: an XMPP error stands at the end of its stanza
   const std::string text =
       convert::printable(protocol::without_delimiter(page.framing(Side::server), message), widest);
   return kind == unknown_kind ? text : std::string(page.kind_name(kind)) + " (" + text + ")";

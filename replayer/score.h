@@ -55,6 +55,7 @@ struct Step {
   Nanos wait{};                  // without a gate: since the previous intended time; with one: think time
   Audience audience;
   std::vector<Need> needs;
+  std::string answer_text;  // the recorded answer, for people to read
 };
 
 // The script of one connection of the group.
@@ -99,7 +100,7 @@ struct Score {
 Expected<Score> compile_score(protocol::Page page, const std::vector<protocol::Conversation>& group,
                               const protocol::NewNames& wanted);
 
-// A message as a person reads it in one line: its kind and its printable bytes, cut to 100.
+// A message as a person reads it in one line: its kind and its printable bytes, cut to 240.
 std::string show(const protocol::Page& page, KindId kind, protocol::Bytes message);
 
 }  // namespace chorus::replayer

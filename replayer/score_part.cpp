@@ -214,6 +214,7 @@ void PartCompiler::answer(const Message& message) {
       step.answered = true;
       step.rule = static_cast<std::uint16_t>(i);
       step.answer = message.kind;
+      step.answer_text = show(score_.page, message.kind, message.bytes);
       waiting_.erase(waiting);
       return;
     }

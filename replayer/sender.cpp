@@ -220,7 +220,8 @@ void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
       if (said.echo && engine_.worker_index(due.client) != engine_.worker_index(said.to))
         tell(due.client, due.client + 1, said);
     }
-    tell(audience.first, audience.last, said);
+    const bool only_itself = audience.first == due.client && audience.last == due.client + 1;
+    if (!only_itself || said.echo) tell(audience.first, audience.last, said);
   }
   if (step.leaves) {
     said.what = Said::What::leaving;
