@@ -6,10 +6,13 @@
 #include "tests/loop/chat_fixture.h"
 #include "tests/loop/irc_fixture.h"
 #include "tests/loop/mqtt_fixture.h"
+#include "tests/loop/socket.h"
 #include "tests/loop/xmpp_fixture.h"
+#include "traces/format/reader.h"
 
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -128,6 +131,47 @@ TEST_CASE("ngircd as Debian configures it takes ten of twenty, and the account s
             .at("ERROR: the server's connection limit is reached")
             .to_number<int>() == 10);
   CHECK(replayed.status != 0);
+}
+
+TEST_CASE("who is not the first in a room is no operator: told per kind, and no failure", "[loop][users]") {
+  ScratchFolder folder;
+  IrcServer server;
+  const std::string alice = folder / "alice.trace", run = folder / "crowd.trace";
+  {
+    Recording recording(server, 1, alice);
+    Socket user = Socket::connect(recording.port());
+    const auto say = [&](const std::string& line, const std::string& answer) {
+      user.send(line + "\r\n");
+      for (std::string heard; heard.find(answer) == std::string::npos;) heard += user.receive();
+    };
+    say("NICK alice\r\nUSER alice 0 * :Alice", " 376 ");
+    say("JOIN #room", " 366 ");
+    say("MODE #room +t", "MODE #room +t");
+    say("TOPIC #room :ours", "TOPIC #room");
+    think();  // so that others come before the operator is gone
+    think();
+    say("QUIT :bye", "ERROR");
+    user.close();
+    recording.finish();
+  }
+  const Finished replayed =
+      run_chorus(replay_of(alice, server.address(), 20, {"--ramp", "2ms", "--cohort", "all", "-o", run}));
+  INFO(replayed.out << replayed.err);
+  const auto result = document_of(replayed);
+  CHECK(count(result, "clients", "completed") == 20);
+  std::int64_t others = 0;
+  std::set<std::string> reasons;
+  for (const json::value& divergence : result.at("divergences").as_array()) {
+    reasons.insert(std::string(divergence.at("reason").as_string()));
+    CHECK(divergence.at("of") == 20);
+    others += divergence.at("answers").to_number<std::int64_t>();
+  }
+  CHECK(reasons ==
+        std::set<std::string>{"MODE answered 482 instead of MODE", "TOPIC answered 482 instead of TOPIC"});
+  const auto trace = chorus::format::load(run);
+  REQUIRE(trace.has_value());
+  CHECK(static_cast<std::int64_t>(trace->divergences.size()) == others);
+  for (const auto& divergence : trace->divergences) CHECK(divergence.got == "482");
 }
 
 TEST_CASE("prosody and mcabber: pairs in rooms of their own, with accounts from a file", "[loop][users]") {
