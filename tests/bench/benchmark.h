@@ -33,5 +33,6 @@ std::vector<Row> receive_interleaved(const Settings& settings);
 std::vector<Row> trace_write(const Settings& settings);
 std::vector<Row> trace_read(const Settings& settings);
 std::vector<Row> frame_and_render(const Settings& settings);
+std::vector<Row> page_over_raw(const Settings& settings);
 
 }  // namespace chorus::bench

@@ -23,6 +23,7 @@ constexpr Benchmark benchmarks[] = {
     {"trace-write", trace_write},
     {"trace-read", trace_read},
     {"frame-and-render", frame_and_render},
+    {"page-over-raw", page_over_raw},
 };
 
 }  // namespace
