@@ -121,7 +121,7 @@ json::value fanout_to_json(const Account& account) {
                       {"ratio", nullptr},
                       {"missing", fanout.missing()},
                       {"unexpected", fanout.unexpected},
-                      {"rooms_counted", fanout.rooms.size()},
+                      {"rooms_counted", rooms_of(fanout)},
                       {"rooms", std::move(rooms)},
                       {"gaps", std::move(gaps)}};
   if (fanout.expected > 0)
@@ -242,6 +242,10 @@ std::string other_answer(const Account& account, const OtherAnswer& other) {
   const auto& page = account.score.page;
   return std::string(page.kind_name(other.to)) + " answered " + std::string(page.kind_name(other.got)) +
          " instead of " + std::string(page.kind_name(other.expected));
+}
+
+std::size_t rooms_of(const Fanout& fanout) {
+  return fanout.rooms.size() - fanout.rooms.count(everybody_room) - fanout.rooms.count(private_room);
 }
 
 std::string audience_name(const Account& account, std::uint32_t room) {

@@ -28,6 +28,7 @@ boost::json::object options_to_json(const Options& options, const Score& score);
 std::string in_words(const Account& account);
 std::string other_answer(const Account& account,
                          const OtherAnswer& other);  // "TOPIC answered 482 instead of TOPIC"
+std::size_t rooms_of(const Fanout& fanout);          // without those for everybody and private messages
 std::string audience_name(const Account& account,
                           std::uint32_t room);  // "#room00017", "everybody", "private"
 

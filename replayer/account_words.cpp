@@ -69,15 +69,17 @@ std::string copies_in_words(const Account& account) {
   constexpr std::size_t most_gaps = 3;
   const Fanout& fanout = account.result.tally.fanout;
   if (!account.score.counts_copies) return {};
-  char ratio[32];
-  std::snprintf(ratio, sizeof ratio, "%.6g",
-                fanout.expected == 0
-                    ? 1.0
-                    : static_cast<double>(fanout.delivered) / static_cast<double>(fanout.expected));
-  std::string text = "copies   " + std::to_string(fanout.delivered) + " of " +
-                     std::to_string(fanout.expected) + " expected in " + std::to_string(fanout.rooms.size()) +
-                     (fanout.rooms.size() == 1 ? " room" : " rooms") + " delivered within 3s (fan-out " +
-                     ratio + ")";
+  const std::size_t rooms = rooms_of(fanout);
+  std::string text =
+      "copies   " + std::to_string(fanout.delivered) + " of " + std::to_string(fanout.expected) + " expected";
+  if (rooms > 0) text += " in " + std::to_string(rooms) + (rooms == 1 ? " room" : " rooms");
+  text += " delivered within 3s";
+  if (fanout.expected > 0) {
+    char ratio[32];
+    std::snprintf(ratio, sizeof ratio, " (fan-out %.6g)",
+                  static_cast<double>(fanout.delivered) / static_cast<double>(fanout.expected));
+    text += ratio;
+  }
   if (fanout.duplicated > 0) text += ", " + std::to_string(fanout.duplicated) + " twice";
   if (fanout.ambiguous > 0)
     text += ", " + std::to_string(fanout.ambiguous) + " to whom joined or left meanwhile";

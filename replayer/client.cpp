@@ -193,6 +193,8 @@ void Client::on_answer(const Awaited& awaited, KindId kind, Nanos now) {
   if (step.enters && desk_.copies != nullptr) {
     const auto room = desk_.engine.plan.room_number(score.names, step.audience.room, index_);
     desk_.copies->book.entered(index_, room, now);
+    for (const std::uint32_t also : step.also)
+      desk_.copies->book.entered(index_, desk_.engine.plan.room_number(score.names, also, index_), now);
   }
   if (state_ == State::draining) settle();
 }
@@ -215,6 +217,17 @@ void Client::answered_otherwise(const protocol::AnswerRule& rule, const Step& st
 
 void Client::on_variable(std::uint16_t variable, std::string value, Nanos now) {
   desk_.engine.sender->notify({Notice::What::variable, index_, generation_, variable, now, std::move(value)});
+}
+
+void Client::on_removed(std::string_view room) {
+  if (desk_.copies == nullptr) return;
+  const Plan& plan = desk_.engine.plan;
+  const auto& names = desk_.engine.score.names;
+  for (std::uint32_t name = 0; name < names.size(); ++name) {
+    if (names[name].role != protocol::Role::room || names.value(name, plan.names_of(index_)) != room)
+      continue;
+    desk_.copies->book.removed(index_, plan.room_number(names, name, index_), desk_.engine.now());
+  }
 }
 
 void Client::on_delivery(std::uint64_t key, Nanos now) {

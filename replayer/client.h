@@ -87,6 +87,7 @@ class Client final : private Stage {
   void on_reply(std::string bytes) override;
   void on_answer(const Awaited& awaited, KindId kind, Nanos now) override;
   void on_variable(std::uint16_t variable, std::string value, Nanos now) override;
+  void on_removed(std::string_view room) override;
   void on_delivery(std::uint64_t key, Nanos now) override;
   void on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) override;
   void on_broken(const char* why) override;

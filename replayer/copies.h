@@ -9,7 +9,8 @@
 namespace chorus::replayer {
 
 struct Copies {
-  Copies(std::uint32_t first, std::uint32_t last, Nanos patience) : book(first, last, patience) {}
+  Copies(std::uint32_t first, std::uint32_t last, Nanos patience, Nanos doubt)
+      : book(first, last, patience, doubt) {}
 
   // Worker's thread.
   void catch_up() {

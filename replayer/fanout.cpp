@@ -47,10 +47,11 @@ struct FanoutBook::Ear {
   Nanos until;  // nothing sent later can come
 };
 
-FanoutBook::FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience)
+FanoutBook::FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience, Nanos doubt)
     : first_(first),
       last_(last),
       patience_(patience),
+      doubt_(doubt),
       audiences_(last - first, patience, everybody_room, private_room) {}
 
 void FanoutBook::said(const Said& what) {
@@ -112,6 +113,11 @@ void FanoutBook::entered(std::uint32_t client, std::uint32_t room, Nanos now) {
 void FanoutBook::connected(std::uint32_t client, Nanos now) {
   assert(ours(client));
   audiences_.connected(client - first_, std::max(now, last_sent_));
+}
+
+void FanoutBook::removed(std::uint32_t client, std::uint32_t room, Nanos now) {
+  assert(ours(client));
+  audiences_.leaving(client - first_, room, now);
 }
 
 void FanoutBook::gone(std::uint32_t client, Nanos now) {
@@ -212,7 +218,9 @@ void FanoutBook::settle() {
                                    : index == Audiences::everybody ? slot
                                                                    : room.client[slot];
       const Nanos since = to_one ? audiences_.connected_since(client) : audiences_.since(index, slot);
-      if (message.sent <= since) {
+      const bool stayed = to_one ? audiences_.stayed_connected(client, message.sent, doubt_)
+                                 : audiences_.stayed(index, slot, message.sent, doubt_);
+      if (message.sent <= since && !stayed) {
         ++result_.ambiguous;
         continue;
       }

@@ -8,7 +8,8 @@
 //   neither said it leaves nor gone until its copy comes or the message is settled. Expected once, delivered
 //   once or never; never is a gap.
 // - Ambiguous, counted once whether or not the copy comes: its entering was said but not confirmed before
-//   `sent`; or it was certain and leaves, or is gone, before the copy.
+//   `sent`; or it was certain and leaves, or is gone, before the copy. Who stayed for longer than `doubt`
+//   after `sent` and has no copy has missed it.
 // - Ambiguous, counted once if a copy comes: it entered after `sent`, or said within patience before `sent`
 //   that it leaves; for all and one also: it was not known to be connected.
 // - Further copies: duplicated. A copy to whom nothing was said, or later than patience: unexpected.
@@ -72,11 +73,12 @@ struct Fanout {
 
 class FanoutBook {
  public:
-  FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience);
+  FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience, Nanos doubt = Nanos::max());
 
   void said(const Said& what);
   void entered(std::uint32_t client, std::uint32_t room, Nanos now);  // the server confirmed it
   void connected(std::uint32_t client, Nanos now);                    // login done: one of `all` from now on
+  void removed(std::uint32_t client, std::uint32_t room, Nanos now);  // the server put it out
   void gone(std::uint32_t client, Nanos now);                         // connection over
   void heard(std::uint32_t client, std::uint64_t key, Nanos now);
   void sweep(Nanos now);
@@ -103,7 +105,7 @@ class FanoutBook {
   bool ours(std::uint32_t client) const noexcept { return client - first_ < last_ - first_; }
 
   const std::uint32_t first_, last_;
-  const Nanos patience_;
+  const Nanos patience_, doubt_;
   Nanos last_sent_ = Nanos::min();
   Audiences audiences_;
   PendingMessages pending_;

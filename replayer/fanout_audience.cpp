@@ -53,6 +53,7 @@ void Audiences::leaving_rooms(std::uint32_t client, Nanos when) {
 void Audiences::leave(std::uint32_t client, Stay& stay, Nanos when) {
   if (stay.left != never) return;
   if (stay.since == never) ++stay.owed;
+  stay.was_since = stay.since;
   stay.since = never;
   stay.left = when;
   set_in(stay.room, stay.slot, false);
@@ -67,7 +68,9 @@ void Audiences::connected(std::uint32_t client, Nanos now) {
 
 void Audiences::farewell(std::uint32_t client, Nanos when) {
   leaving_rooms(client, when);
-  clients_[client].connected = never;
+  Client& here = clients_[client];
+  if (here.connected != never) here.was_connected = here.connected, here.parted = when;
+  here.connected = never;
   set_in(everybody, client, false);
 }
 
@@ -116,6 +119,20 @@ Nanos Audiences::since(std::uint32_t room, std::uint32_t slot) const {
     if (stay.room == room) return stay.since;
   }
   return never;
+}
+
+bool Audiences::stayed(std::uint32_t room, std::uint32_t slot, Nanos sent, Nanos long_enough) const {
+  if (room == everybody) return stayed_connected(slot, sent, long_enough);
+  for (const Stay& stay : clients_[rooms_[room].client[slot]].stays) {
+    if (stay.room == room)
+      return stay.left != never && stay.was_since < sent && stay.left - sent > long_enough;
+  }
+  return false;
+}
+
+bool Audiences::stayed_connected(std::uint32_t client, Nanos sent, Nanos long_enough) const {
+  const Client& here = clients_[client];
+  return here.parted != never && here.was_connected < sent && here.parted - sent > long_enough;
 }
 
 Audiences::Stay* Audiences::find(std::uint32_t client, std::uint32_t room) {

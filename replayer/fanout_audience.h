@@ -26,9 +26,10 @@ class Audiences {
   // Of one client in one room.
   struct Stay {
     std::uint32_t room = 0, slot = 0;
-    Nanos since = never;     // certain for messages sent later
-    Nanos left = never;      // never: it is in, confirmed or not
-    std::uint32_t owed = 0;  // confirmations of enterings that it left again before they came
+    Nanos since = never;      // certain for messages sent later
+    Nanos left = never;       // never: it is in, confirmed or not
+    Nanos was_since = never;  // `since`, when it left
+    std::uint32_t owed = 0;   // confirmations of enterings that it left again before they came
   };
   struct Room {
     std::uint32_t number = 0, stays = 0;
@@ -63,12 +64,16 @@ class Audiences {
     return rooms_[everybody].in[client / 64] >> client % 64 & 1;
   }
   Nanos since(std::uint32_t room, std::uint32_t slot) const;  // rooms and everybody
+  // Whether who has left was certainly there when something was sent, and for `long_enough` after it.
+  bool stayed(std::uint32_t room, std::uint32_t slot, Nanos sent, Nanos long_enough) const;
+  bool stayed_connected(std::uint32_t client, Nanos sent, Nanos long_enough) const;
   std::size_t bytes() const noexcept;
 
  private:
   struct Client {
     std::vector<Stay> stays;
     Nanos connected = never;
+    Nanos was_connected = never, parted = never;  // before its farewell
   };
   struct Leaving {
     Nanos when;

@@ -70,6 +70,7 @@ bool Performer::message(const Score& score, const Part& part, std::span<const st
     const std::uint16_t slot = score.page.gate_of(kind);
     if (!(ready_ && score.page.gates()[slot].until_ready)) stage.on_gate(slot, now);
   }
+  if (use.removes && score.counts_copies) removed(score, self, kind, bytes, stage);
   if (use.delivers && score.counts_copies) stage.on_delivery(score.page.delivery_key(kind, bytes), now);
   if (use.answers && own) answer(score, kind, bytes, now, stage);
   if (use.may_be_ready && !ready_ && score.page.is_ready(kind, bytes)) {
@@ -77,6 +78,22 @@ bool Performer::message(const Score& score, const Part& part, std::span<const st
     stage.on_ready(now);
   }
   return true;
+}
+
+// The user who is put out is not the one who does it.
+void Performer::removed(const Score& score, std::span<const std::string> self, KindId kind, Bytes bytes,
+                        Stage& stage) {
+  std::vector<protocol::Page::Field> fields;
+  score.page.fields(Side::server, kind, bytes, fields);
+  std::string room;
+  bool ours = false;
+  for (const auto& field : fields) {
+    const std::string value = protocol::Page::value(field, bytes);
+    if (field.role == protocol::Role::room) room = value;
+    if (field.role == protocol::Role::user && !field.own)
+      ours = ours || std::find(self.begin(), self.end(), value) != self.end();
+  }
+  if (ours && !room.empty()) stage.on_removed(room);
 }
 
 void Performer::answer(const Score& score, KindId kind, Bytes bytes, Nanos now, Stage& stage) {

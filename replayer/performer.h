@@ -31,6 +31,7 @@ class Stage {
   virtual void on_answer(const Awaited& awaited, KindId kind, Nanos now) = 0;
   // The server said a value that later messages carry on.
   virtual void on_variable(std::uint16_t variable, std::string value, Nanos now) = 0;
+  virtual void on_removed(std::string_view room) = 0;          // somebody put this client out of a room
   virtual void on_delivery(std::uint64_t key, Nanos now) = 0;  // a copy of what somebody said to an audience
   // A rule of the page was broken by `message`; the client is given up.
   virtual void on_failure(const protocol::FailureRule& rule, KindId kind, protocol::Bytes message) = 0;
@@ -60,6 +61,8 @@ class Performer {
   // False: the client was given up, stop looking.
   bool message(const Score& score, const Part& part, std::span<const std::string> self, KindId kind,
                protocol::Bytes bytes, Nanos now, Stage& stage);
+  static void removed(const Score& score, std::span<const std::string> self, KindId kind,
+                      protocol::Bytes bytes, Stage& stage);
   void answer(const Score& score, KindId kind, protocol::Bytes bytes, Nanos now, Stage& stage);
 
   std::string partial_;           // a message that is not whole yet

@@ -60,6 +60,13 @@ Expected<Loaded> load_score(const Options& options) {
   }
   auto score = compile_score(std::move(recognised.page), conversations, {options.renames, users});
   if (!score) return score.error();
+  if (users && !score->names.needs_users()) {
+    std::string columns;
+    for (const std::string& column : users->columns()) columns += (columns.empty() ? "" : ", ") + column;
+    return Trouble{"--users has the columns " + columns +
+                   ", and nothing uses one: call them name and password, or write {user." +
+                   users->columns().front() + "} in a --rename"};
+  }
   for (const std::string& remark : score->remarks) say(remark);
   if (auto fits = protocol::fits(score->page, conversations); !fits) {
     return Trouble{options.recording + " " + fits.error().what};

@@ -145,8 +145,12 @@ void Schedule::arm(std::uint32_t client, Nanos now) {
     step_on_stage(client, now);
     return;
   }
+  bool new_round = false;
   if (!curtain_ && options_.loop && cue.step == script.farewell && script.first_chat < script.farewell) {
     cue.step = script.first_chat;
+    // All of a group begin their rounds together, so that who answers whom stays as it was.
+    cue.intended = std::max(cue.intended, cue.round + think(score_.round));
+    new_round = true;
     // What this round's gates have used up must come again.
     for (std::size_t slot = 0; slot < script.looped.size(); ++slot)
       seen(client, slot).count -= std::min(seen(client, slot).count, script.looped[slot]);
@@ -156,7 +160,7 @@ void Schedule::arm(std::uint32_t client, Nanos now) {
   Nanos base = cue.intended;
   if (!cue.leaving && !is_open(client, step, base)) return wait_for(client, step, now);
   cue.waiting = false;
-  push(client, base + think(step.wait));
+  push(client, new_round ? base : base + think(step.wait));
 }
 
 void Schedule::push(std::uint32_t client, Nanos time) {
@@ -228,6 +232,7 @@ std::optional<Due> Schedule::perform(std::uint32_t client, Nanos time) {
   }
   const bool repeats = options_.loop && !curtain_ && cue.step + 1 == script.farewell;
   cue.said = time;
+  if (cue.step == script.first_chat) cue.round = time;
   due.last_words = cue.step + 2 == script.steps.size() && !repeats;
   ++cue.step;
   arm(client, time);

@@ -60,7 +60,8 @@ class Schedule {
     std::uint32_t serial = 0;     // entries of the heap with another one are stale
     std::uint32_t talker = none;  // place in talkers_
     bool waiting = false, on = false, leaving = false, lost = false, closed = false;
-    Nanos said{};  // when it last said anything
+    Nanos said{};   // when it last said anything
+    Nanos round{};  // when this round of --loop began
   };
   struct Entry {
     Nanos time;

@@ -54,11 +54,12 @@ Expected<Score> compile_score(protocol::Page page, const std::vector<Conversatio
   score.names = std::move(*names);
 
   const std::vector<Heard> heard = all_heard(score.page, group);
+  const std::vector<Shown> shown = all_shown(score, group);
   Nanos start = group.front().opened, end = start;
   for (const auto& conversation : group) start = std::min(start, conversation.opened);
   for (const auto& conversation : group) {
     const auto member = static_cast<std::uint32_t>(score.parts.size());
-    score.parts.push_back(PartCompiler(score, member, start, heard).compile(conversation));
+    score.parts.push_back(PartCompiler(score, member, start, heard, shown[member]).compile(conversation));
     Nanos length = score.parts.back().offset;
     for (const Step& step : score.parts.back().steps) length += step.wait;
     end = std::max({end, start + length, conversation.closed.value_or(start)});
@@ -69,6 +70,14 @@ Expected<Score> compile_score(protocol::Page page, const std::vector<Conversatio
     score.judged = score.judged || part.becomes_ready || answered;
   }
   score.duration = end - start;
+  Nanos first = Nanos::max(), last{0};
+  for (const Part& part : score.parts) {
+    if (part.first_chat == part.farewell) continue;
+    first = std::min(first, part.chat_begins);
+    last = std::max(last, part.chat_ends);
+  }
+  constexpr Nanos shortest_round = std::chrono::milliseconds(1);
+  if (first != Nanos::max()) score.round = std::max(last - first, shortest_round);
   return score;
 }
 

@@ -39,6 +39,7 @@ struct Audience {
   const protocol::FanOut* fanout = nullptr;  // the page's; nullptr = nobody that is known
   std::uint32_t room = no_name;              // a name; no_name with `room` = the one the sender is in
   std::uint32_t to = no_name;                // part of the copy; for `one`
+  std::uint32_t speaker = no_name;           // the sender's name that copies carry
 };
 
 struct Step {
@@ -54,6 +55,7 @@ struct Step {
   std::uint32_t message = 0;     // index into Score::messages, of a send
   Nanos wait{};                  // without a gate: since the previous intended time; with one: think time
   Audience audience;
+  std::vector<std::uint32_t> also;  // more rooms that the message enters or leaves
   std::vector<Need> needs;
   std::string answer_text;  // the recorded answer, for people to read
 };
@@ -65,10 +67,11 @@ struct Part {
   std::vector<Step> steps;   // the last one is a close
   // Said whenever nothing was for `wait`, by the wall's clock at any speed; it is no step of the script.
   std::optional<Step> keepalive;
-  bool becomes_ready = false;     // its login was seen to end
-  std::uint32_t after_login = 0;  // first step that the recording sent after `ready`
-  std::uint32_t first_chat = 0;   // first chat step, or steps.size()
-  std::uint32_t farewell = 0;     // first step after the last chat message: what is said on leaving
+  bool becomes_ready = false;        // its login was seen to end
+  std::uint32_t after_login = 0;     // first step that the recording sent after `ready`
+  std::uint32_t first_chat = 0;      // first chat step, or steps.size()
+  std::uint32_t farewell = 0;        // first step after the last chat message: what is said on leaving
+  Nanos chat_begins{}, chat_ends{};  // when those two were said, since the group began
   std::vector<std::string> then;  // then[k]: the server's first own message after k steps, for people to read
   std::vector<const protocol::FailureRule*> heard;  // failures of the recording itself: they end no client
   bool server_closes = false;                       // the server ended the stream before the client did
@@ -91,6 +94,7 @@ struct Score {
   std::vector<ChatLine> chat;  // every recorded chat message: what the random schedule draws from
   bool counts_copies = false;  // some message has an audience
   bool judged = false;         // the recording has a login or an answer that a replay can be held to
+  Nanos round{};               // of --loop: from the first chat message of the group to the last farewell
   Nanos duration{};            // first connection opened to last closed
   std::vector<std::string>
       remarks;  // what a user should know: refused connections left out, bytes not framed

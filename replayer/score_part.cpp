@@ -25,12 +25,33 @@ std::vector<Heard> all_heard(const protocol::Page& page, std::span<const Convers
   return all;
 }
 
+std::vector<Shown> all_shown(const Score& score, std::span<const Conversation> group) {
+  std::vector<Shown> all(group.size());
+  std::vector<protocol::Page::Field> fields;
+  for (const Conversation& conversation : group) {
+    for (const Message& message : conversation.messages) {
+      if (message.from != Side::server || !score.page.use(Side::server, message.kind).delivers) continue;
+      fields.clear();
+      score.page.fields(Side::server, message.kind, message.bytes, fields);
+      for (const auto& field : fields) {
+        if (field.role != Role::user) continue;
+        const auto name = score.names.find(Role::user, protocol::Page::value(field, message.bytes),
+                                           field.encoding == protocol::Encoding::integer);
+        if (!name || score.names[*name].member >= all.size()) continue;
+        ++all[score.names[*name].member][{message.kind, static_cast<std::uint32_t>(*name)}];
+      }
+    }
+  }
+  return all;
+}
+
 PartCompiler::PartCompiler(Score& score, std::uint32_t member, Nanos group_start,
-                           std::span<const Heard> heard)
+                           std::span<const Heard> heard, const Shown& shown)
     : score_(score),
       member_(member),
       group_start_(group_start),
       heard_(heard),
+      shown_(shown),
       seen_(score.page.gates().size()) {
   for (const std::size_t name : score.names.all_of(member)) self_.push_back(score.names[name].recorded);
 }
@@ -73,6 +94,7 @@ void PartCompiler::sent(const Message& message) {
     last_chat_ = index;
     score_.chat.push_back({member_, index});
   }
+  said_at_.push_back(message.time);
   part_.steps.push_back(std::move(step));
 }
 
@@ -132,6 +154,8 @@ void PartCompiler::needs(Step& step, const Message& message) {
 
 void PartCompiler::audience(Step& step, const Message& message) {
   const auto use = score_.page.use(Side::client, message.kind);
+  note_new_name(message);
+  step.audience.speaker = named_;
   step.audience.fanout = score_.page.fanout(message.kind, message.bytes);
   if (!use.enters && !use.leaves && step.audience.fanout == nullptr) return;
   fields_.clear();
@@ -140,8 +164,11 @@ void PartCompiler::audience(Step& step, const Message& message) {
     const auto name = score_.names.find(field.role, protocol::Page::value(field, message.bytes),
                                         field.encoding == protocol::Encoding::integer);
     if (!name) continue;
-    if (field.role == Role::room && step.audience.room == no_name)
+    if (field.role == Role::room && step.audience.room == no_name) {
       step.audience.room = static_cast<std::uint32_t>(*name);
+    } else if (field.role == Role::room && step.audience.room != *name) {
+      step.also.push_back(static_cast<std::uint32_t>(*name));
+    }
     const std::uint32_t owner = score_.names[*name].member;
     if (field.role == Role::user && owner != member_ && owner != format::shared_by_all)
       step.audience.to = owner;
@@ -150,8 +177,11 @@ void PartCompiler::audience(Step& step, const Message& message) {
     step.enters = true;
     step.changes_rooms = score_.page.one_room() && !rooms_.empty();
     if (step.changes_rooms) rooms_.clear();
-    if (std::find(rooms_.begin(), rooms_.end(), step.audience.room) == rooms_.end())
-      rooms_.push_back(step.audience.room);
+    const auto enter = [&](std::uint32_t room) {
+      if (std::find(rooms_.begin(), rooms_.end(), room) == rooms_.end()) rooms_.push_back(room);
+    };
+    enter(step.audience.room);
+    for (const std::uint32_t room : step.also) enter(room);
   }
   if (use.leaves) {
     step.leaves = true;
@@ -161,6 +191,7 @@ void PartCompiler::audience(Step& step, const Message& message) {
       rooms_.clear();
     } else {
       std::erase(rooms_, step.audience.room);
+      for (const std::uint32_t room : step.also) std::erase(rooms_, room);
     }
   }
   if (step.audience.fanout == nullptr) return;
@@ -171,6 +202,17 @@ void PartCompiler::audience(Step& step, const Message& message) {
       step.audience.to == no_name)
     step.audience.fanout = nullptr;
   score_.counts_copies = score_.counts_copies || step.audience.fanout != nullptr;
+}
+
+void PartCompiler::note_new_name(const Message& message) {
+  fields_.clear();
+  score_.page.fields(Side::client, message.kind, message.bytes, fields_);
+  for (const auto& field : fields_) {
+    if (field.role != Role::user || !field.declares) continue;
+    const auto name = score_.names.find(Role::user, protocol::Page::value(field, message.bytes),
+                                        field.encoding == protocol::Encoding::integer);
+    if (name) named_ = static_cast<std::uint32_t>(*name);
+  }
 }
 
 void PartCompiler::received(const Message& message) {
@@ -188,7 +230,6 @@ void PartCompiler::received(const Message& message) {
     part_.after_login = static_cast<std::uint32_t>(part_.steps.size());
   }
   if (use.answers && own) answer(message);
-  note_public_name(message);
   if (!use.may_fail) return;
   if (const auto* rule = page.failure(message.kind, message.bytes)) part_.heard.push_back(rule);
 }
@@ -221,16 +262,29 @@ void PartCompiler::answer(const Message& message) {
   }
 }
 
-// A client may have several names (an account, a nickname); copies of what it says carry one of them.
-void PartCompiler::note_public_name(const Message& message) {
-  if (!score_.page.use(Side::server, message.kind).delivers) return;
-  fields_.clear();
-  score_.page.fields(Side::server, message.kind, message.bytes, fields_);
-  for (const auto& field : fields_) {
-    if (field.role != Role::user) continue;
-    const auto name = score_.names.find(Role::user, protocol::Page::value(field, message.bytes),
-                                        field.encoding == protocol::Encoding::integer);
-    if (name && score_.names[*name].member == member_) ++shown_as_[static_cast<std::uint32_t>(*name)];
+// Copies carry the name that the client gave itself last, if the server ever showed that one in such a kind
+// of message, else the one that it showed most.
+void PartCompiler::name_speakers() {
+  const auto most_shown = [&](const std::vector<KindId>& kinds) {
+    std::map<std::uint32_t, unsigned> sums;
+    for (const auto& [shown, times] : shown_)
+      if (kinds.empty() || std::find(kinds.begin(), kinds.end(), shown.first) != kinds.end())
+        sums[shown.second] += times;
+    return sums;
+  };
+  const auto most_of = [](const std::map<std::uint32_t, unsigned>& sums, std::uint32_t otherwise) {
+    unsigned most = 0;
+    for (const auto& [name, times] : sums)
+      if (times > most) most = times, otherwise = name;
+    return otherwise;
+  };
+  part_.public_name = most_of(most_shown({}), part_.public_name);
+  for (Step& step : part_.steps) {
+    if (step.audience.fanout == nullptr) continue;
+    const auto sums = most_shown(step.audience.fanout->arrives);
+    const bool unknown = step.audience.speaker == no_name;
+    if (unknown || (!sums.empty() && !sums.contains(step.audience.speaker)))
+      step.audience.speaker = most_of(sums, part_.public_name);
   }
 }
 
@@ -244,14 +298,17 @@ void PartCompiler::finish(const Conversation& recorded) {
       recorded.server_end && (!recorded.client_end || *recorded.server_end <= *recorded.client_end);
   Step close;
   close.action = Step::Do::close;
-  place(close, recorded.client_end.value_or(recorded.server_end.value_or(recorded.closed.value_or(last))));
+  const Nanos end =
+      recorded.client_end.value_or(recorded.server_end.value_or(recorded.closed.value_or(last)));
+  place(close, end);
+  said_at_.push_back(end);
+  part_.chat_begins = said_at_[part_.first_chat] - group_start_;
+  part_.chat_ends = said_at_[part_.farewell] - group_start_;
   part_.steps.push_back(std::move(close));
   part_.then.resize(part_.steps.size() + 1);
 
   if (const auto self = score_.names.self(member_)) part_.public_name = static_cast<std::uint32_t>(*self);
-  unsigned most = 0;
-  for (const auto& [name, times] : shown_as_)
-    if (times > most) most = times, part_.public_name = name;
+  name_speakers();
   // What the chat's own steps waited for comes again in each round.
   part_.looped.resize(seen_.size());
   std::vector<std::uint32_t> before = part_.looped;

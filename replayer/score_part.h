@@ -18,9 +18,15 @@ struct Heard {
 };
 std::vector<Heard> all_heard(const protocol::Page& page, std::span<const protocol::Conversation> group);
 
+// Under which of its names the server showed a client, by kind of message, and how often; one entry a member.
+// A client may have several (an account, nicknames, one after the other); copies of what it says carry one.
+using Shown = std::map<std::pair<KindId, std::uint32_t>, unsigned>;
+std::vector<Shown> all_shown(const Score& score, std::span<const protocol::Conversation> group);
+
 class PartCompiler {
  public:
-  PartCompiler(Score& score, std::uint32_t member, Nanos group_start, std::span<const Heard> heard);
+  PartCompiler(Score& score, std::uint32_t member, Nanos group_start, std::span<const Heard> heard,
+               const Shown& shown);
   Part compile(const protocol::Conversation& recorded);
 
  private:
@@ -32,13 +38,15 @@ class PartCompiler {
   void audience(Step& step, const protocol::Message& message);
   void gate(std::uint16_t slot, Nanos time);
   void answer(const protocol::Message& message);
-  void note_public_name(const protocol::Message& message);
+  void note_new_name(const protocol::Message& message);
+  void name_speakers();
   void finish(const protocol::Conversation& recorded);
 
   Score& score_;
   std::uint32_t member_;
   Nanos group_start_;
   std::span<const Heard> heard_;
+  const Shown& shown_;
   std::vector<std::string> self_;
   Part part_;
   Nanos previous_{}, last_own_{};
@@ -51,9 +59,10 @@ class PartCompiler {
   std::vector<std::uint32_t> seen_;    // by gate: how often it opened so far
   std::uint16_t last_gate_ = no_slot;  // opened since the last step
   Nanos gate_time_{};
+  std::vector<Nanos> said_at_;  // by step
   std::uint32_t first_chat_ = no_name, last_chat_ = no_name;
-  std::vector<std::uint32_t> rooms_;            // where it is now
-  std::map<std::uint32_t, unsigned> shown_as_;  // name -> how often the server showed it
+  std::vector<std::uint32_t> rooms_;  // where it is now
+  std::uint32_t named_ = no_name;     // the name it gave itself last
   std::vector<protocol::Page::Field> fields_;
 };
 

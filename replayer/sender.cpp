@@ -148,15 +148,16 @@ void Sender::perform(const Due& due) {
   }
 }
 
-// Writes the message into bytes_. Names cannot fail: the score was tried with the longest before the run
-// (replay.cpp). A value that the server said can; false then.
-bool Sender::render(const Due& due) {
+// Names cannot fail: the score was tried with the longest before the run (replay.cpp). A value that the
+// server said can; false then.
+bool Sender::render(const Due& due, std::string& out, bool for_a_trace) {
   const Score& score = engine_.score;
   const Step& step = score.parts[due.part].step(due.step);
   const auto& message = score.messages[step.message];
   const std::uint32_t own_part = engine_.plan.part_of(due.client);
-  bytes_.clear();
+  out.clear();
   Moment moment;
+  moment.hides_secrets = for_a_trace;
   if (message.has_inserts()) {
     const auto wall = std::chrono::system_clock::now().time_since_epoch();
     moment.wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
@@ -172,8 +173,18 @@ bool Sender::render(const Due& due) {
       moment.variables = heard_;
     }
   }
-  return message.render(score.page, score.names, engine_.plan.names_of(due.client), own_part, bytes_, nullptr,
+  return message.render(score.page, score.names, engine_.plan.names_of(due.client), own_part, out, nullptr,
                         &moment);
+}
+
+// The message goes into the run's trace, but for passwords that came from --users.
+void Sender::keep(const Due& due, Nanos attempted) {
+  const Score& score = engine_.score;
+  const auto& message = score.messages[score.parts[due.part].step(due.step).message];
+  const bool secret = message.has_secrets(score.names);
+  if (secret) render(due, kept_, true);
+  engine_.trace->add(
+      {attempted, due.client, format::EventKind::ToServer, secret ? kept_ : bytes_, due.intended});
 }
 
 // Tells the books of the workers whom this message should reach, before it goes out (fanout.h).
@@ -199,6 +210,11 @@ void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
     said.what = Said::What::entering;
     said.echo = !step.answered;  // nothing will confirm it: it counts from now on
     tell(due.client, due.client + 1, said);
+    Said more = said;
+    for (const std::uint32_t room : step.also) {
+      more.room = plan.room_number(score.names, room, due.client);
+      tell(due.client, due.client + 1, more);
+    }
     said.echo = false;
   }
   if (const auto* fanout = step.audience.fanout) {
@@ -206,7 +222,8 @@ void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
     said.reaches = static_cast<Said::Reaches>(fanout->reaches);
     // Who enters or leaves hears of it as an answer; as a copy it would always be in doubt.
     said.echo = fanout->echo && !step.enters && !step.leaves;
-    const std::uint32_t name = score.parts[own_part].public_name;
+    const std::uint32_t name =
+        due.part == own_part ? step.audience.speaker : score.parts[own_part].public_name;
     name_.clear();
     if (name != no_name) score.names.append_value(name, plan.names_of(due.client), name_);
     said.key = score.page.delivery_key(*fanout, score.messages[step.message].kind(), bytes_, name_);
@@ -227,6 +244,10 @@ void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
     said.what = Said::What::leaving;
     if (step.leaves_all) said.room = no_room;
     tell(due.client, due.client + 1, said);
+    for (const std::uint32_t room : step.also) {
+      said.room = plan.room_number(score.names, room, due.client);
+      tell(due.client, due.client + 1, said);
+    }
   }
 }
 
@@ -243,7 +264,7 @@ void Sender::send(const Due& due) {
   const protocol::MessageTemplate& message = score.messages[step.message];
   Link& link = engine_.links[due.client];
   ++tally_.scheduled;
-  if (!render(due)) {  // what the server said does not fit where it belongs
+  if (!render(due, bytes_)) {  // what the server said does not fit where it belongs
     engine_.worker_of(due.client).post(due.client, [generation = due.generation](Client& client) {
       client.cannot_carry(generation);
     });
@@ -270,9 +291,7 @@ void Sender::send(const Due& due) {
   ++tally_.sent_by_kind[message.kind()];
   tally_.bytes_out += bytes_.size();
   live_.sent.fetch_add(1, std::memory_order_relaxed);
-  if (link.kept && engine_.trace != nullptr) {
-    engine_.trace->add({attempted, due.client, format::EventKind::ToServer, bytes_, due.intended});
-  }
+  if (link.kept && engine_.trace != nullptr) keep(due, attempted);
   if (claim == Token::Claim::queued) {
     engine_.worker_of(due.client)
         .post(due.client, [generation = due.generation, out = Outgoing{bytes_, attempted}](

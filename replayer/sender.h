@@ -47,7 +47,8 @@ class Sender {
   void take_notices();
   void perform(const Due& due);
   void send(const Due& due);
-  bool render(const Due& due);
+  bool render(const Due& due, std::string& out, bool for_a_trace = false);
+  void keep(const Due& due, Nanos attempted);
   void announce(const Due& due, const Step& step, Nanos attempted);
   void tell(std::uint32_t first, std::uint32_t last, const Said& said);
   void hand_over(const Due& due, std::string_view rest, Nanos attempted, boost::system::error_code error);
@@ -60,7 +61,7 @@ class Sender {
   // sender's thread only
   Schedule schedule_;
   std::vector<Notice> taken_;
-  std::string bytes_, name_;
+  std::string bytes_, name_, kept_;
   std::vector<std::vector<std::string>> variables_;  // by client; empty when the page has none
   std::vector<std::string> heard_;                   // of the message that is being written
   std::mt19937_64 random_;

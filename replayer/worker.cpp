@@ -14,6 +14,9 @@ constexpr auto sweep_every = std::chrono::milliseconds(50);  // deadlines are se
 // enough that what was lost before people leave is known as lost and not as in doubt.
 constexpr auto latest_copy = std::chrono::seconds(3);
 
+// Who leaves so soon after something was said may have left before it came; who stays longer has missed it.
+constexpr auto in_doubt = std::chrono::milliseconds(500);
+
 }  // namespace
 
 Worker::Worker(Engine& engine, Block block, Live& live)
@@ -23,7 +26,7 @@ Worker::Worker(Engine& engine, Block block, Live& live)
       sweeper_(context_),
       read_buffer_(read_size, '\0'),
       copies_(engine.score.counts_copies && !engine.plan.trial
-                  ? std::make_unique<Copies>(block.first, block.last, latest_copy)
+                  ? std::make_unique<Copies>(block.first, block.last, latest_copy, in_doubt)
                   : nullptr),
       desk_{engine, context_, tally_, live, read_buffer_, watched_, copies_.get()} {
   tally_.received_by_kind.resize(engine.score.page.kinds());

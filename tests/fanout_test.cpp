@@ -84,6 +84,22 @@ TEST_CASE("a message to a room is expected at its members, and at its sender if 
   CHECK(result.delivery.max() == 3500us);  // from the intended time to the third arrival
 }
 
+TEST_CASE("who stayed long enough after a message and left without its copy has missed it", "[fanout]") {
+  FanoutBook book(0, 4, patience, 500ms);
+  for (std::uint32_t c : {1, 2, 3}) {
+    book.connected(c, 1ms);
+    book.said({.what = Said::What::entering, .client = c, .room = 7, .sent = 2ms});
+    book.entered(c, 7, 3ms);
+  }
+  book.said(
+      {.reaches = Said::Reaches::room, .client = 1, .room = 7, .key = 9, .intended = 10ms, .sent = 10ms});
+  book.said({.what = Said::What::leaving, .client = 2, .room = 7, .sent = 300ms});
+  book.gone(3, 700ms);
+  book.finish(2s);
+  CHECK(Counts(book.result()) == Counts(1, 0, 0, 1, 0));
+  CHECK(book.result().gaps == std::vector<Fanout::Gap>{{3, 1, 7, 9, 10ms}});
+}
+
 TEST_CASE("a message to all is expected at everybody who was connected before it", "[fanout]") {
   FanoutBook book(5, 9, patience);
   for (std::uint32_t c : {5, 6, 7}) book.connected(c, 10ms);

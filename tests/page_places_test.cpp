@@ -113,6 +113,30 @@ TEST_CASE("XMPP: names change inside base64, attributes and text, and never in n
   for (const std::size_t n : {0, 1, 2}) CHECK(xmpp.restored(n, 4) == xmpp.message(n).bytes);
 }
 
+TEST_CASE("MQTT: every topic of a subscription is a room of the copy, but for wildcards", "[protocol]") {
+  HandMadeTrace trace;
+  trace.opened(0).client(0, "\x82\x1a\x00\x01\x00\x06inbox1\x01\x00\x03"s + "in2\x00\x00\x06inbox#\x01"s);
+  const Recorded mqtt("mqtt", std::move(trace));
+  CHECK(mqtt.rendered(0, 7) ==
+        "\x82\x26\x00\x01\x00\x0cinbox1-00007\x01\x00\x09in2-00007\x00\x00\x06inbox#\x01"s);
+  CHECK(mqtt.restored(0, 7) == mqtt.message(0).bytes);
+}
+
+TEST_CASE("text that a server writes in another way is the same text", "[protocol]") {
+  CHECK(xml_text("a &lt; b &amp;&#x26;&#38; <![CDATA[<x>&amp;]]>&#x1F600;") ==
+        "a < b &&& <x>&amp;\xf0\x9f\x98\x80");
+  for (const char* as_it_is : {"", "&", "&x;", "&#;", "&#x110000;", "&#99999999999;", "<![CDAT"})
+    CHECK(xml_text(as_it_is) == as_it_is);
+  const Page xmpp = *Page::find("xmpp");
+  const std::string sent = "<message type='groupchat' to='r@c'><body>it&apos;s</body></message>";
+  const std::string came = "<message from='r@c/bob' type='groupchat'><body>it's</body></message>";
+  const auto kind = xmpp.kind_of(Side::client, sent);
+  const FanOut* fanout = xmpp.fanout(kind, sent);
+  REQUIRE(fanout != nullptr);
+  CHECK(xmpp.delivery_key(*fanout, kind, sent, "bob") == xmpp.delivery_key(kind, came));
+  CHECK(xmpp.delivery_key(*fanout, kind, sent, "alice") != xmpp.delivery_key(kind, came));
+}
+
 TEST_CASE("a path skips parts with their lengths, and those whose bit is not set", "[protocol]") {
   const Page page = page_of(R"(name = "p"
 [framing]

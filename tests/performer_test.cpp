@@ -29,6 +29,7 @@ struct Notes final : replayer::Stage {
   void on_variable(std::uint16_t variable, std::string value, Nanos now) override {
     says.push_back("variable " + std::to_string(variable) + " = " + value + at(now));
   }
+  void on_removed(std::string_view) override {}
   void on_delivery(std::uint64_t, Nanos) override { ++copies; }
   void on_message(KindId) override { ++messages; }
   static std::string at(Nanos now) { return " at " + std::to_string(now.count()); }

@@ -207,6 +207,9 @@ TEST_CASE("a loop repeats the chat without logging in again, until the curtain",
     steps.push_back(stage.next().step);
   }
   CHECK(steps == std::vector<std::uint32_t>{0, 1, 2, 3, 2, 3, 2, 3});
+  // A round is as long as from the first recorded chat message (1 s) to the farewell (3 s).
+  CHECK(stage.score.round == 2s);
+  CHECK(stage.now == 1s + 2 * 2s + 1500ms);
   stage.schedule->curtain(stage.now, 0ms);
   CHECK(stage.next().step == 4);
   CHECK(stage.next().action == Due::Do::close);

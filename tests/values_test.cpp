@@ -224,6 +224,7 @@ TEST_CASE("an answer belongs to the message with the same number, not to the old
       answered.push_back(awaited.step);
     }
     void on_variable(std::uint16_t, std::string value, Nanos) override { values.push_back(value); }
+    void on_removed(std::string_view) override {}
     void on_delivery(std::uint64_t, Nanos) override {}
     void on_failure(const protocol::FailureRule&, protocol::KindId, protocol::Bytes) override {}
     void on_broken(const char*) override {}

@@ -18,7 +18,8 @@ using protocol::Conversation;
 
 Mask mask_of(const Page& page, Side from, KindId kind) {
   const protocol::KindUse use = page.use(from, kind);
-  if (from == Side::server ? use.replied : use.dropped) return Mask::reply;
+  // What is asked for again and again is no talk; a message that is acknowledged is.
+  if (from == Side::server ? use.replied && !use.chat : use.dropped) return Mask::reply;
   switch (page.comparison(from, kind)) {
     case protocol::Comparison::kind_only:
       return Mask::kind_only;

@@ -1,6 +1,9 @@
 #include "traces/protocol/canonical.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace chorus::protocol {
@@ -60,6 +63,45 @@ bool append_tag(Bytes inside, std::string& out) {
   return true;
 }
 
+void append_utf8(std::uint32_t c, std::string& out) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | c >> 18);
+    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  }
+}
+
+// Bytes of the entity or character reference that `text` begins with; 0 = it is none.
+std::size_t append_entity(Bytes text, std::string& out) {
+  static constexpr std::pair<std::string_view, char> known[] = {
+      {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&apos;", '\''}, {"&quot;", '"'}};
+  for (const auto& [entity, c] : known) {
+    if (!text.starts_with(entity)) continue;
+    out += c;
+    return entity.size();
+  }
+  if (!text.starts_with("&#")) return 0;
+  const bool hex = text.size() > 2 && text[2] == 'x';
+  const char* first = text.data() + (hex ? 3 : 2);
+  const char* last = text.data() + std::min<std::size_t>(text.size(), 12);
+  if (first >= last) return 0;
+  std::uint32_t c = 0;
+  const auto read = std::from_chars(first, last, c, hex ? 16 : 10);
+  if (read.ec != std::errc() || read.ptr == last || *read.ptr != ';' || c > 0x10ffff) return 0;
+  append_utf8(c, out);
+  return static_cast<std::size_t>(read.ptr - text.data()) + 1;
+}
+
 }  // namespace
 
 std::string canonical_xml(Bytes message) {
@@ -88,6 +130,25 @@ std::string canonical_xml(Bytes message) {
     out.back() = '/';
     out += '>';
     at += name.size() + 3;
+  }
+  return out;
+}
+
+std::string xml_text(Bytes text) {
+  constexpr std::string_view cdata = "<![CDATA[";
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const Bytes rest = text.substr(at);
+    if (rest.starts_with(cdata)) {
+      const auto end = std::min(rest.find("]]>"), rest.size());
+      out += rest.substr(cdata.size(), end - std::min(end, cdata.size()));
+      at += std::min(end + 3, rest.size());
+    } else if (const std::size_t size = rest.front() == '&' ? append_entity(rest, out) : 0; size > 0) {
+      at += size;
+    } else {
+      out += rest.front();
+      ++at;
+    }
   }
   return out;
 }

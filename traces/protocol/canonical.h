@@ -12,4 +12,7 @@ namespace chorus::protocol {
 // it is from there on.
 std::string canonical_xml(Bytes message);
 
+// What the text of an element says: entities and CDATA sections resolved. What is none of them stays.
+std::string xml_text(Bytes text);
+
 }  // namespace chorus::protocol

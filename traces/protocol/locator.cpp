@@ -149,7 +149,7 @@ bool by_element(const Locator& locator, Page::Field& field, Bytes body) {
     const std::size_t open = body.find('>', after);
     if (open == Bytes::npos) return false;
     if (body[open - 1] == '/') return false;
-    const std::size_t close = body.find('<', open + 1);  // text, not elements
+    const std::size_t close = body.find("</", open + 1);
     if (close == Bytes::npos) return false;
     field.span = {open + 1, close - open - 1};
     return true;
@@ -172,7 +172,6 @@ bool cut(const Locator& locator, Page::Field& field, Bytes body) {
     value.remove_prefix(found + 1);
   }
   if (!locator.until.empty()) value = value.substr(0, value.find_first_of(locator.until));
-  if (!locator.without.empty() && value.find_first_of(locator.without) != Bytes::npos) return false;
   field.span = {static_cast<std::size_t>(value.data() - body.data()), value.size()};
   return true;
 }
@@ -221,6 +220,11 @@ bool locate(const Locator& locator, Page::Field& field, Bytes body, std::size_t 
   }
   return found && cut(locator, field, body) &&
          (field.wrapping != Wrapping::base64 || unwrap(locator, field, body));
+}
+
+bool locate_next(const Locator& locator, Page::Field& field, Bytes body) {
+  const std::size_t at = field.span.at + field.span.size + *locator.repeat;
+  return at < body.size() && place(field, body, at, field.big_endian);
 }
 
 Element outermost(Bytes text) noexcept {

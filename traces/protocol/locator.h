@@ -46,9 +46,11 @@ struct Locator {
   };
   std::vector<Step> after;  // path
   Condition when;           // path: of the field itself
-  unsigned word = 0;        // word: from 1, of those that start with none of the page's kind.skip
-  bool to_end = false;      // word: to the end of the line
-  std::string skip;         // word: kind.skip
+  std::optional<std::uint16_t>
+      repeat;           // path: another value follows behind so many bytes, to the message's end
+  unsigned word = 0;    // word: from 1, of those that start with none of the page's kind.skip
+  bool to_end = false;  // word: to the end of the line
+  std::string skip;     // word: kind.skip
   char lead = 0;
   std::string tag;  // attribute, element: its name
   std::string behind,
@@ -62,6 +64,8 @@ struct Locator {
 // `header`: bytes before the parts that a path counts. Words and patterns may hold several values: each_value
 // cuts them at `separator`.
 bool locate(const Locator& locator, Page::Field& shape, Bytes body, std::size_t header, bool big_endian);
+// The value behind `field`, of a path that repeats; false when there is none.
+bool locate_next(const Locator& locator, Page::Field& field, Bytes body);
 
 // The first element of some text: <name attributes>content. A close tag's name begins with '/'.
 struct Element {

@@ -74,6 +74,12 @@ bool MessageTemplate::has_inserts() const noexcept {
                      [](const Part& part) { return part.what == Part::What::insert; });
 }
 
+bool MessageTemplate::has_secrets(const Names& names) const noexcept {
+  return std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+    return part.what == Part::What::name && names[part.name].role == Role::secret;
+  });
+}
+
 bool MessageTemplate::append_value(const Part& part, const Names& names, CopyIndex index,
                                    std::uint32_t member, const Moment* moment, std::string& out,
                                    std::string* why) const {
@@ -93,8 +99,12 @@ bool MessageTemplate::append_value(const Part& part, const Names& names, CopyInd
       }
       name = *self;
     }
-    names.append_value(name, index, out);
     recorded = names[name].recorded;
+    if (moment != nullptr && moment->hides_secrets && names[name].role == Role::secret) {
+      out += recorded;
+    } else {
+      names.append_value(name, index, out);
+    }
   }
   if (part.field.encoding == Encoding::plain && !part.field.fixed) return true;
   return encode_value(out, at, part.field, part.width, recorded, why);

@@ -23,6 +23,9 @@ class NameFinder {
       if (!value) return Trouble{"--rename " + rename.recorded + ": " + value.error().what};
       templates_.push_back(std::move(*value));
     }
+    if (names_.users_ && names_.users_->size() < group_.size())
+      return Trouble{"--users has " + std::to_string(names_.users_->size()) + " users and the recording " +
+                     std::to_string(group_.size()) + " clients; each needs a row of its own"};
     for (std::size_t i = 0; i < renames_.size(); ++i) {
       for (std::size_t j = i + 1; j < renames_.size(); ++j) {
         if (renames_[i].recorded == renames_[j].recorded)

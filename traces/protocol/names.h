@@ -92,6 +92,7 @@ class MessageTemplate {
   KindId kind() const noexcept { return kind_; }
   bool constant() const noexcept;  // the same bytes for all
   bool has_inserts() const noexcept;
+  bool has_secrets(const Names& names) const noexcept;
 
  private:
   struct Part {

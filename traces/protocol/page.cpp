@@ -2,6 +2,7 @@
 // (kind_of in page_kinds.cpp, use) is a hash lookup; patterns run only for kinds that have a rule.
 #include "traces/protocol/page.h"
 
+#include "traces/protocol/canonical.h"
 #include "traces/protocol/page_rules.h"
 
 #include <algorithm>
@@ -252,7 +253,13 @@ std::uint64_t Page::text_hash(Side from, KindId kind, Bytes message, std::uint64
   Field field;
   for (const FieldRule* rule : rules->fields) {
     if (rule->shape.role != Role::text || !impl_->find(*rule, from, message, field)) continue;
-    seed = XXH3_64bits_withSeed(message.data() + field.span.at, field.span.size, seed);
+    const Bytes text = message.substr(field.span.at, field.span.size);
+    if (framing(from).type == Framing::Type::xml && text.find_first_of("&<") != Bytes::npos) {
+      const std::string says = xml_text(text);  // servers write it in another way
+      seed = XXH3_64bits_withSeed(says.data(), says.size(), seed);
+    } else {
+      seed = XXH3_64bits_withSeed(text.data(), text.size(), seed);
+    }
   }
   return seed;
 }

@@ -60,6 +60,7 @@ class Page {
     FieldSpan inner;          // base64: where it is in the decoded text
     std::uint8_t prefix = 0;  // bytes of the length before it
     bool fixed = false;       // its width may not change
+    bool own = false;         // the message belongs to who is named here
     bool declares = false;    // a recorded client that sends it makes its value a name (see names.h)
     bool big_endian = false;
     bool is_signed = false;

@@ -25,7 +25,7 @@ void PageReader::field(Section& section) {
   const auto from = section.choice("from", froms).value_or(2);
   rule->shape.role = static_cast<Role>(section.choice("role", roles).value_or(0));
   rule->shape.declares = section.flag("declares", false);
-  rule->own = section.flag("own", false);
+  rule->own = rule->shape.own = section.flag("own", false);
   locator(section, *rule);
   encoding(section, *rule);
   cutting(section, *rule);
@@ -78,6 +78,7 @@ void PageReader::locator(Section& section, FieldRule& rule) {
   };
   only({By::place, By::path}, "size", "at or after");
   only({By::path}, "if", "after");
+  only({By::path}, "repeat", "after");
   only({By::word}, "to_end", "word");
   only({By::word, By::pattern}, "separator", "word or pattern");
 
@@ -126,6 +127,8 @@ void PageReader::path(Section& section, FieldRule& rule) {
     }
     rule.locator.after.push_back(step);
   }
+  if (const auto repeat = section.number("repeat", 0, 64))
+    rule.locator.repeat = static_cast<std::uint16_t>(*repeat);
   if (const auto when = section.text("if")) {
     if (const auto parsed = condition(section, *when)) rule.locator.when = *parsed;
   }
@@ -192,7 +195,7 @@ void PageReader::encoding(Section& section, FieldRule& rule) {
 }
 
 void PageReader::cutting(Section& section, FieldRule& rule) {
-  for (const char* key : {"behind", "until", "without"}) {
+  for (const char* key : {"behind", "until"}) {
     if (section.has(key) &&
         (rule.shape.wrapping != Wrapping::none || rule.shape.fixed || rule.separator != 0))
       section.wrong(key, "is for single values of text that are not wrapped and have no fixed size");

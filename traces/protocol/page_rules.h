@@ -161,14 +161,26 @@ bool Page::Impl::each_value(const FieldRule& rule, Side from, Bytes message, See
   const Framing& way = framing[static_cast<std::size_t>(from)];
   Page::Field field = rule.shape;
   const std::size_t header = rule.locator.by == Locator::By::path ? header_size(way, message) : 0;
-  if (!locate(rule.locator, field, without_delimiter(way, message), header, field.big_endian)) return false;
-  if (rule.separator == 0) return see(field);
+  const Bytes body = without_delimiter(way, message);
+  if (!locate(rule.locator, field, body, header, field.big_endian)) return false;
+  const std::string& without = rule.locator.without;  // a value with one of these in it is none
+  const auto seen = [&] {
+    const Bytes value = message.substr(field.span.at, field.span.size);
+    return (without.empty() || value.find_first_of(without) == Bytes::npos) && see(field);
+  };
+  if (rule.locator.repeat) {
+    do {
+      if (seen()) return true;
+    } while (locate_next(rule.locator, field, body));
+    return false;
+  }
+  if (rule.separator == 0) return seen();
   Bytes rest = message.substr(field.span.at, field.span.size);
   while (true) {
     const auto end = rest.find(rule.separator);
     const Bytes one = rest.substr(0, end);
     field.span = {static_cast<std::size_t>(one.data() - message.data()), one.size()};
-    if (!one.empty() && see(field)) return true;
+    if (!one.empty() && seen()) return true;
     if (end == Bytes::npos) return false;
     rest.remove_prefix(end + 1);
   }

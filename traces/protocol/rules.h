@@ -83,7 +83,7 @@ struct KindUse {
   bool gates : 1 = false, answers : 1 = false, answered : 1 = false, may_fail : 1 = false,
                may_be_ready : 1 = false, replied : 1 = false, dropped : 1 = false, chat : 1 = false,
                extracts : 1 = false, enters : 1 = false, leaves : 1 = false, delivers : 1 = false,
-               keeps_alive : 1 = false;
+               keeps_alive : 1 = false, removes : 1 = false;
 };
 
 }  // namespace chorus::protocol

@@ -7,8 +7,9 @@
 namespace chorus::protocol {
 namespace {
 
-// One record of a CSV text; false at its end. A quoted cell may hold commas, line ends and doubled quotes.
-bool next_record(std::string_view& text, std::size_t& line, std::vector<std::string>& cells) {
+// One record of a CSV text; false at its end. `open`: it ended within quotes. A quoted cell may hold commas,
+// line ends and doubled quotes.
+bool next_record(std::string_view& text, std::size_t& line, std::vector<std::string>& cells, bool& open) {
   cells.clear();
   if (text.empty()) return false;
   std::string cell;
@@ -37,6 +38,7 @@ bool next_record(std::string_view& text, std::size_t& line, std::vector<std::str
       cell += c;
     }
   }
+  open = quoted;
   cells.push_back(std::move(cell));
   text.remove_prefix(i);
   return true;
@@ -47,9 +49,10 @@ bool next_record(std::string_view& text, std::size_t& line, std::vector<std::str
 Expected<Users> Users::parse(std::string_view text, std::string_view file) {
   Users users;
   std::size_t line = 1;
+  bool open = false;  // a quote
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const std::string name(file);
-  if (!next_record(text, line, users.columns_) || users.columns_.front().empty())
+  if (!next_record(text, line, users.columns_, open) || users.columns_.front().empty())
     return Trouble{name + " has no header; its first line names the columns, as name,password"};
   for (std::size_t i = 0; i < users.columns_.size(); ++i) {
     const std::string& column = users.columns_[i];
@@ -61,11 +64,15 @@ Expected<Users> Users::parse(std::string_view text, std::string_view file) {
                      (twice ? " has the name of another: " + column : " has no name")};
   }
   std::vector<std::string> cells;
-  for (std::size_t at = line; next_record(text, line, cells); at = line) {
+  for (std::size_t at = line; next_record(text, line, cells, open); at = line) {
     if (cells.size() == 1 && cells.front().empty()) continue;
+    if (open) return Trouble{name + ":" + std::to_string(at) + ": a quote is opened and never closed"};
     if (cells.size() != users.columns_.size())
       return Trouble{name + ":" + std::to_string(at) + ": " + std::to_string(cells.size()) +
                      " values where the header names " + std::to_string(users.columns_.size()) + " columns"};
+    const auto column = users.column("name");
+    if (column && cells[*column].empty())
+      return Trouble{name + ":" + std::to_string(at) + ": the name is empty; each client needs one"};
     std::move(cells.begin(), cells.end(), std::back_inserter(users.cells_));
     ++users.rows_;
   }

@@ -29,6 +29,7 @@ struct Moment {
   std::uint64_t counter = 0;  // messages of this client before this one
   std::mt19937_64* random = nullptr;
   std::span<const std::string> variables;  // of this client, by index; "" = not heard yet
+  bool hides_secrets = false;              // for a trace: passwords stay as they were recorded
 };
 
 // Literal text and fields; numbers may have a zero-padded width ({client:07}). {{ is a brace.

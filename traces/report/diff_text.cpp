@@ -3,6 +3,7 @@
 #include "traces/report/diff_report.h"
 #include "traces/report/words.h"
 
+#include <algorithm>
 #include <map>
 #include <ostream>
 
@@ -107,8 +108,20 @@ class Sheet {
            << (finding.change < 0 ? " places earlier" : " places later") << "\n";
       return;
     }
+    if (finding.rule == Rule::payload && finding.a && finding.b) return changed(*finding.a, *finding.b);
     if (finding.a) out_ << "    A      " << side_text(finding, *finding.a, text_width) << "\n";
     if (finding.b) out_ << "    B      " << side_text(finding, *finding.b, text_width) << "\n";
+  }
+
+  // Both lines from shortly before the place where they part, if that would not be seen otherwise.
+  void changed(const std::string& a, const std::string& b) {
+    constexpr std::size_t context = 24;
+    const auto parts =
+        static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+    const std::size_t from = parts > text_width - context ? parts - context : 0;
+    const std::string cut = from > 0 ? "..." : "";
+    out_ << "    A      " << cut << printable(a.substr(from), text_width - cut.size()) << "\n";
+    out_ << "    B      " << cut << printable(b.substr(from), text_width - cut.size()) << "\n";
   }
 
   // A quantile among whose values some never got their answer is only known to be at least that.
