@@ -1,5 +1,6 @@
 #include "tests/loop/mqtt_fixture.h"
 
+#include <csignal>
 #include <fstream>
 #include <stdexcept>
 
@@ -29,11 +30,10 @@ std::vector<std::string> arguments(const std::string& program, const MqttUser& u
 }
 
 // What is said goes to a pipe: without stdbuf it would come in blocks, too late.
-std::vector<std::string> subscriber(const MqttUser& user, const std::string& topic, int messages) {
+std::vector<std::string> subscriber(const MqttUser& user, const std::string& topic) {
   std::vector<std::string> line{"stdbuf", "-oL"};
   const auto rest = arguments("/usr/bin/mosquitto_sub", user, topic, 1);
   line.insert(line.end(), rest.begin(), rest.end());
-  line.insert(line.end(), {"-C", std::to_string(messages)});
   return line;
 }
 
@@ -80,8 +80,8 @@ std::vector<std::string> MqttServer::configured(std::uint16_t port) const {
   return {installed("/usr/sbin/mosquitto"), "-c", file};
 }
 
-MqttSubscriber::MqttSubscriber(const MqttUser& user, const std::string& topic, int messages)
-    : process_(subscriber(user, topic, messages)) {
+MqttSubscriber::MqttSubscriber(const MqttUser& user, const std::string& topic)
+    : process_(subscriber(user, topic)) {
   process_.out_line_with("Subscribed (");
 }
 
@@ -90,6 +90,8 @@ void MqttSubscriber::wait_for(const std::string& text) {
 }
 
 void MqttSubscriber::finish() {
+  think();
+  process_.signal(SIGINT);
   expect_success(process_, "mosquitto_sub");
 }
 
@@ -126,7 +128,7 @@ void record_mqtt(const MqttServer& server, const std::string& trace, MqttVersion
       if (account.name == name) found.account = account;
     return found;
   };
-  MqttSubscriber alice(user("alice"), topic, 5);
+  MqttSubscriber alice(user("alice"), topic);
   MqttPublisher bob(user("bob"), topic, 1);
   for (const char* text : {"hello everybody", "this is bob", "bye"}) {
     bob.publish(text);

@@ -31,12 +31,12 @@ struct MqttUser {
   Account account;
 };
 
-// One mosquitto_sub with QoS 1, which leaves after so many messages.
+// One mosquitto_sub with QoS 1.
 class MqttSubscriber {
  public:
-  MqttSubscriber(const MqttUser& user, const std::string& topic, int messages);  // returns when subscribed
-  void wait_for(const std::string& text);                                        // a message with this text
-  void finish();                                                                 // waits until it has left
+  MqttSubscriber(const MqttUser& user, const std::string& topic);  // returns when subscribed
+  void wait_for(const std::string& text);                          // a message with this text
+  void finish();  // after think_time: says goodbye, and returns when it has left
 
  private:
   Process process_;
@@ -59,8 +59,9 @@ class MqttPublisher {
 void publish_once(const MqttUser& user, const std::string& topic, int qos, const std::string& text);
 
 // Records four connections on chat/room1: alice subscribes (QoS 1), bob publishes three messages with QoS 1,
-// carol one with QoS 0, dave one with QoS 2; alice has all five and leaves. A server with accounts must know
-// the four.
+// carol one with QoS 0, dave one with QoS 2; alice has all five and leaves a little later: a client that
+// leaves at the very moment of hearing something is replayed by time alone, and may leave before it. A server
+// with accounts must know the four.
 void record_mqtt(const MqttServer& server, const std::string& trace, MqttVersion version);
 
 }  // namespace chorus::test
