@@ -15,7 +15,7 @@ constexpr auto sweep_every = std::chrono::milliseconds(50);  // deadlines are se
 constexpr auto latest_copy = std::chrono::seconds(3);
 
 // Who leaves so soon after something was said may have left before it came; who stays longer has missed it.
-constexpr auto in_doubt = std::chrono::milliseconds(500);
+constexpr auto in_doubt = std::chrono::seconds(1);
 
 }  // namespace
 
