@@ -60,7 +60,8 @@ void PageReader::names(Section& section) {
 void PageReader::rooms(Section& section) {
   for (const KindId kind : kinds_of(section, "enter")) page_.rules_of(Side::client, kind).use.enters = true;
   for (const KindId kind : kinds_of(section, "leave")) page_.rules_of(Side::client, kind).use.leaves = true;
-  for (const KindId kind : kinds_of(section, "removed")) page_.rules_of(Side::server, kind).use.removes = true;
+  for (const KindId kind : kinds_of(section, "removed"))
+    page_.rules_of(Side::server, kind).use.removes = true;
   page_.one_room = section.flag("one", false);
   section.finish();
 }
