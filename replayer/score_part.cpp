@@ -98,17 +98,19 @@ void PartCompiler::sent(const Message& message) {
   part_.steps.push_back(std::move(step));
 }
 
-// Its period is the shortest silence before one.
+// Its period is the longest silence before one: a client that sends them by a timer does so after shorter
+// ones, too. Never shorter than a tenth of a second, whatever a recording has.
 void PartCompiler::keep_alive(const Message& message) {
   constexpr std::uint32_t behind_the_end = no_name;
-  const Nanos silence = message.time - last_own_;
+  constexpr Nanos shortest = std::chrono::milliseconds(100);
+  const Nanos silence = std::max(message.time - last_own_, shortest);
   last_own_ = message.time;
   if (part_.keepalive) {
-    part_.keepalive->wait = std::min(part_.keepalive->wait, silence);
+    part_.keepalive->wait = std::max(part_.keepalive->wait, silence);
     return;
   }
   Step& step = part_.keepalive.emplace();
-  step.wait = std::max(silence, Nanos(std::chrono::milliseconds(1)));
+  step.wait = silence;
   step.message = static_cast<std::uint32_t>(score_.messages.size());
   score_.messages.push_back(
       protocol::MessageTemplate::compile(score_.page, score_.names, member_, message.kind, message.bytes));
@@ -137,9 +139,12 @@ void PartCompiler::needs(Step& step, const Message& message) {
   for (const auto& insert : inserts) {
     for (const std::uint16_t variable : insert.value->variables()) {
       const Heard* source = nullptr;
-      for (const Heard& heard : heard_) {
-        if (heard.variable != variable || heard.time > message.time) continue;
-        if (source == nullptr || heard.part == member_ || source->part != member_) source = &heard;
+      const auto later = std::upper_bound(heard_.begin(), heard_.end(), message.time,
+                                          [](Nanos time, const Heard& heard) { return time < heard.time; });
+      for (auto heard = later; heard != heard_.begin();) {
+        if ((--heard)->variable != variable) continue;
+        if (source == nullptr || heard->part == member_) source = &*heard;
+        if (heard->part == member_) break;
       }
       if (source == nullptr) {
         score_.remarks.push_back("a " + std::string(score_.page.kind_name(message.kind)) + " carries {" +

@@ -185,7 +185,7 @@ TEST_CASE("a keep-alive is sent after the recorded silence, at any speed, and is
   auto score = replayer::compile_score(std::move(*page), conversations, protocol::NewNames{});
   REQUIRE(score.has_value());
   REQUIRE(score->parts[0].keepalive);
-  CHECK(score->parts[0].keepalive->wait == 1s);
+  CHECK(score->parts[0].keepalive->wait == 1100ms);  // the longest silence before one
   CHECK(score->parts[0].steps.size() == 3);
   replayer::Options options;
   options.scale = 1;
@@ -196,7 +196,19 @@ TEST_CASE("a keep-alive is sent after the recorded silence, at any speed, and is
   std::vector<std::pair<std::uint32_t, Nanos>> sent;
   while (const auto due = schedule.take(10s)) sent.emplace_back(due->step, due->intended);
   CHECK(sent == std::vector<std::pair<std::uint32_t, Nanos>>{
-                    {0, 2ms}, {3, 1002ms}, {3, 2002ms}, {3, 3002ms}, {3, 4002ms}, {1, 4802ms}, {2, 5002ms}});
+                    {0, 2ms}, {3, 1102ms}, {3, 2202ms}, {3, 3302ms}, {3, 4402ms}, {1, 4802ms}, {2, 5002ms}});
+}
+
+TEST_CASE("keep-alives that were recorded at one moment do not become a flood", "[values]") {
+  auto page = protocol::Page::parse(std::string(game) + "[keepalive]\nkinds = \"PING\"\n", "game.toml");
+  REQUIRE(page.has_value());
+  Recording recording;
+  recording.event(0ms, 0, EventKind::Opened, "127.0.0.1:1 127.0.0.1:2");
+  recording.says(1ms, 0, "LOGIN alice\n").says(1ms, 0, "PING\n").says(1ms, 0, "PING\n");
+  const auto conversations = protocol::converse(recording.trace(), *page);
+  const auto score = replayer::compile_score(std::move(*page), conversations, protocol::NewNames{});
+  REQUIRE(score.has_value());
+  CHECK(score->parts[0].keepalive->wait == 100ms);
 }
 
 TEST_CASE("generators are written anew in each message", "[values]") {

@@ -132,9 +132,12 @@ void IrssiClient::quit() {
   terminal_.wait_for_end();
 }
 
-void record_ii(const IrcServer& server, const std::string& trace) {
+namespace {
+
+template <class User>
+void record(const IrcServer& server, const std::string& trace) {
   Recording recording(server, 1, trace);
-  IiClient alice(recording.port(), "alice");
+  User alice(recording.port(), "alice");
   alice.join("#room");
   alice.say("#room", "hello everybody");
   alice.say("#room", "this is alice");
@@ -143,15 +146,14 @@ void record_ii(const IrcServer& server, const std::string& trace) {
   recording.finish();
 }
 
+}  // namespace
+
+void record_ii(const IrcServer& server, const std::string& trace) {
+  record<IiClient>(server, trace);
+}
+
 void record_irssi(const IrcServer& server, const std::string& trace) {
-  Recording recording(server, 1, trace);
-  IrssiClient alice(recording.port(), "alice");
-  alice.join("#room");
-  alice.say("#room", "hello everybody");
-  alice.say("#room", "this is alice");
-  alice.part("#room");
-  alice.quit();
-  recording.finish();
+  record<IrssiClient>(server, trace);
 }
 
 }  // namespace chorus::test

@@ -41,6 +41,7 @@ struct MessageJudge::Stream {
 
 void MessageJudge::judge(const Pair& pair) {
   ending(pair);
+  find_farewells(pair);
   for (const Side side : {Side::client, Side::server}) {
     if (page_.is_raw())
       bytes(pair, side);
@@ -124,7 +125,7 @@ void MessageJudge::alone(const Pair& pair, const Line& line, bool on_a, bool has
     ++strangers_[0];
     return;
   }
-  if (after_farewell(pair, on_a ? *pair.a : *pair.b, line)) {
+  if (after_farewell(line, on_a)) {
     ++farewells_[on_a ? 0 : 1];
     return;
   }
@@ -147,23 +148,32 @@ bool MessageJudge::stranger(const Line& line) const {
 
 // What the server still says to a client that says its last words and hangs up: whether it is heard is
 // chance. The last words are those that one of the two sides said in a row.
-bool MessageJudge::after_farewell(const Pair& pair, const Client& client, const Line& line) const {
+bool MessageJudge::after_farewell(const Line& line, bool on_a) const {
+  const auto& farewell = farewell_[on_a ? 0 : 1];
+  return line.from == Side::server && farewell && line.time >= *farewell;
+}
+
+void MessageJudge::find_farewells(const Pair& pair) {
   constexpr Nanos hangs_up_soon = std::chrono::seconds(1);
-  if (line.from != Side::server) return false;
   const auto own = [](const Line& one) { return one.from == Side::client; };
   std::ptrdiff_t words = 0;
   for (const Client* side : {pair.a, pair.b}) {
     const auto last = std::find_if(side->lines.rbegin(), side->lines.rend(), own);
     words = std::max(words, std::find_if_not(last, side->lines.rend(), own) - last);
   }
-  const auto end = client.talk->client_end ? client.talk->client_end : client.talk->closed;
-  Nanos farewell{-1};
-  for (auto one = client.lines.rbegin(); one != client.lines.rend() && words > 0; ++one) {
-    if (!own(*one)) continue;
-    farewell = one->time;
-    --words;
+  for (const bool on_a : {true, false}) {
+    const Client& client = on_a ? *pair.a : *pair.b;
+    auto& farewell = farewell_[on_a ? 0 : 1];
+    farewell.reset();
+    std::ptrdiff_t left = words;
+    for (auto one = client.lines.rbegin(); one != client.lines.rend() && left > 0; ++one) {
+      if (!own(*one)) continue;
+      farewell = one->time;
+      --left;
+    }
+    const auto end = client.talk->client_end ? client.talk->client_end : client.talk->closed;
+    if (!end || (farewell && *end - *farewell > hangs_up_soon)) farewell.reset();
   }
-  return end && farewell >= Nanos{0} && line.time >= farewell && *end - farewell <= hangs_up_soon;
 }
 
 // In rooms that copies share, a copy of somebody's words that does not say whose they are may be another's.

@@ -7,6 +7,7 @@
 #include "traces/compare/diff.h"
 
 #include <map>
+#include <optional>
 #include <tuple>
 
 namespace chorus::compare {
@@ -33,7 +34,8 @@ class MessageJudge {
   void framing(const Pair& pair);
   void ending(const Pair& pair);
   Finding place(const Pair& pair, Rule rule, const Line* a, const Line* b) const;
-  bool after_farewell(const Pair& pair, const Client& client, const Line& line) const;
+  bool after_farewell(const Line& line, bool on_a) const;
+  void find_farewells(const Pair& pair);
   bool nobodys(const Line& line) const;
   bool stranger(const Line& line) const;
 
@@ -42,6 +44,7 @@ class MessageJudge {
   const Subject& b_;
   Diff found_;
   std::map<std::tuple<Mask, Side, KindId>, Hidden> hidden_;
+  std::optional<Nanos> farewell_[2];  // of the pair being judged
   std::uint64_t others_[2] = {0, 0}, strangers_[2] = {0, 0}, farewells_[2] = {0, 0};
 };
 

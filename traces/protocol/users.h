@@ -20,6 +20,7 @@ class Users {
   std::size_t size() const noexcept { return rows_; }
   const std::vector<std::string>& columns() const noexcept { return columns_; }
   std::optional<std::size_t> column(std::string_view name) const noexcept;
+  // Rows repeat: the trial's copy stands behind the crowd's last and may have no row of its own.
   const std::string& value(std::size_t row, std::size_t column) const {
     return cells_[row % rows_ * columns_.size() + column];
   }
