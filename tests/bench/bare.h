@@ -14,10 +14,17 @@ struct SendPlan {
   std::chrono::nanoseconds lead;   // for connecting, before the first message
 };
 
-// Exact open-loop sending; ends after the last message, with lateness and calls on the board.
-void bare_send(const sockaddr_in& server, const SendPlan& plan, Board& board);
+// How bare_send() waits for a message: asleep until it is due.
+struct Waiting {
+  std::chrono::nanoseconds awake{0};  // but for so long before
+  std::chrono::nanoseconds grid{0};   // 0: until it is due itself, else until the next tick of so much
+};
 
-// Receives from `clients` connections until it is killed, with calls on the board.
-void bare_receive(const sockaddr_in& server, unsigned clients, Board& board);
+// Open-loop sending; ends after the last message, with lateness and calls on the board.
+void bare_send(const sockaddr_in& server, const SendPlan& plan, const Waiting& waiting, Board& board);
+
+// Receives from `clients` connections until it is killed, with calls on the board. Sleeps for `rest` whenever
+// it has read all there was.
+void bare_receive(const sockaddr_in& server, unsigned clients, std::chrono::nanoseconds rest, Board& board);
 
 }  // namespace chorus::bench

@@ -1,4 +1,5 @@
-// One thread, a heap of intended times, an absolute sleep, a direct send.
+// One thread, a heap of intended times, an absolute sleep (the last of it awake, or up to a tick, where that
+// is asked for), a direct send.
 #include "tests/bench/bare.h"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ struct Entry {
 
 }  // namespace
 
-void bare_send(const sockaddr_in& server, const SendPlan& plan, Board& board) {
+void bare_send(const sockaddr_in& server, const SendPlan& plan, const Waiting& waiting, Board& board) {
   const std::vector<int> sockets = connect_all(server, plan.clients);
   const std::string message = std::string(message_size - 1, 'x') + '\n';
   std::vector<std::int64_t> late;
@@ -58,17 +59,23 @@ void bare_send(const sockaddr_in& server, const SendPlan& plan, Board& board) {
   for (unsigned client = 0; client < plan.clients; ++client) {
     heap.push({start + client * apart, client, plan.each});
   }
+  const std::int64_t grid = waiting.grid.count();
+  const auto sleep_end = [&](std::int64_t time) {
+    if (grid > 0) return start + (time - start + grid - 1) / grid * grid;
+    return time - waiting.awake.count();
+  };
   std::uint64_t calls = 0;
   prctl(PR_SET_TIMERSLACK, 1UL);
   while (!heap.empty()) {
     const Entry entry = heap.top();
     heap.pop();
     std::int64_t now = now_ns();
-    if (now < entry.time) {
-      sleep_until(entry.time);
+    if (const std::int64_t end = sleep_end(entry.time); now < end) {
+      sleep_until(end);
       now = now_ns();
       ++calls;
     }
+    while (now < entry.time) now = now_ns();
     late.push_back(now - entry.time);
     if (send(sockets[entry.client], message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL) !=
         message_size) {

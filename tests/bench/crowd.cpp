@@ -82,29 +82,41 @@ void write_page(const std::filesystem::path& page) {
 }
 
 std::vector<std::string> replay_command(const test::ScratchFolder& folder, const sockaddr_in& server,
-                                        unsigned clients, std::chrono::nanoseconds apart) {
-  return {CHORUS_EXECUTABLE,
-          "replay",
-          (folder / "one.trace").string(),
-          "--protocol",
-          (folder / "bench.toml").string(),
-          "--target",
-          "127.0.0.1:" + std::to_string(ntohs(server.sin_port)),
-          "--clients",
-          std::to_string(clients),
-          "--ramp",
-          std::to_string(apart.count()) + "ns",
-          "--no-trial",
-          "--json"};
+                                        unsigned clients, std::chrono::nanoseconds apart,
+                                        const std::vector<std::string>& more) {
+  std::vector<std::string> command{CHORUS_EXECUTABLE,
+                                   "replay",
+                                   (folder / "one.trace").string(),
+                                   "--protocol",
+                                   (folder / "bench.toml").string(),
+                                   "--target",
+                                   "127.0.0.1:" + std::to_string(ntohs(server.sin_port)),
+                                   "--clients",
+                                   std::to_string(clients),
+                                   "--processes",
+                                   "1",
+                                   "--ramp",
+                                   std::to_string(apart.count()) + "ns",
+                                   "--phase",
+                                   "0ms",
+                                   "--no-trial",
+                                   "--json"};
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
 }
 
-double cpu_of(test::Process& replay, const Board& board, std::uint64_t first, double seconds) {
+void explain(test::Process& replay, const std::exception& error) {
+  replay.signal(SIGKILL);
+  replay.wait();
+  throw std::runtime_error(std::string(error.what()) + "; chorus replay said: " + replay.err_rest());
+}
+
+double cpu_of(test::Process& replay, const Board& board, std::uint64_t first, double seconds,
+              std::chrono::nanoseconds settled_after) {
   try {
-    return cpu_per_message_us(replay.pid(), board, first, seconds);
+    return cpu_per_message_us(replay.pid(), board, first, seconds, settled_after);
   } catch (const std::exception& error) {
-    replay.signal(SIGKILL);
-    replay.wait();
-    throw std::runtime_error(std::string(error.what()) + "; chorus replay said: " + replay.err_rest());
+    explain(replay, error);
   }
 }
 

@@ -20,12 +20,17 @@ void record_listener(const std::filesystem::path& trace, std::chrono::nanosecond
 // A page that knows these lines, and asks for no login and no answers.
 void write_page(const std::filesystem::path& page);
 
-// The replay of either; --ramp keeps the clients `apart`.
+// The replay of either, in one process; --ramp keeps the clients `apart`, and nothing random comes between.
 std::vector<std::string> replay_command(const test::ScratchFolder& folder, const sockaddr_in& server,
-                                        unsigned clients, std::chrono::nanoseconds apart);
+                                        unsigned clients, std::chrono::nanoseconds apart,
+                                        const std::vector<std::string>& more = {});
+
+// Ends it and throws what it said, behind what went wrong.
+[[noreturn]] void explain(test::Process& replay, const std::exception& error);
 
 // cpu_per_message_us() of it; a replay that ends too soon is quoted.
-double cpu_of(test::Process& replay, const Board& board, std::uint64_t first, double seconds);
+double cpu_of(test::Process& replay, const Board& board, std::uint64_t first, double seconds,
+              std::chrono::nanoseconds settled_after = usual_settling);
 
 // The document that it leaves on its stdout; throws when it did not connect all clients or lost something.
 boost::json::value finish(test::Process& replay, unsigned clients);

@@ -2,7 +2,9 @@
 #include "tests/bench/benchmark.h"
 #include "tests/bench/print.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <iostream>
 #include <stdexcept>
 
@@ -13,32 +15,77 @@ namespace {
 using namespace chorus::bench;
 
 struct Benchmark {
-  const char* name;
+  Listed listed;
   std::vector<Row> (*run)(const Settings&);
 };
-constexpr Benchmark benchmarks[] = {
-    {"send-exact-10k", send_exact},
-    {"receive-broadcast", receive_broadcast},
-    {"receive-interleaved", receive_interleaved},
-    {"trace-write", trace_write},
-    {"trace-read", trace_read},
-    {"frame-and-render", frame_and_render},
-    {"page-over-raw", page_over_raw},
-};
+
+std::vector<Benchmark> all_benchmarks() {
+  return {
+      {{"send-exact-1k", "1,000 messages/s of at most 3,000 clients, each at its time"}, send_exact_1k},
+      {{"send-exact-10k", "10,000 messages/s, each at its time"}, send_exact_10k},
+      {{"send-exact-100k", "100,000 messages/s, each at its time"}, send_exact_100k},
+      {{"send-spin-10k", "10,000 messages/s, awake 50 us before each"}, send_spin_10k},
+      {{"send-grid-1ms", "10,000 messages/s on ticks of 1 ms, against exact sending"}, send_grid_1ms},
+      {{"receive-broadcast", "40,000 deliveries/s, in the order of the accepts"}, receive_broadcast},
+      {{"receive-resting", "40,000 deliveries/s, resting 500 us, against a baseline that does not"},
+       receive_resting},
+      {{"receive-interleaved", "40,000 deliveries/s, each to another worker"}, receive_interleaved},
+      {{"receive-interleaved-resting",
+        "40,000 deliveries/s, each to another worker, resting 500 us, against a baseline that does not"},
+       receive_interleaved_resting},
+      {{"memory-per-client", "private memory of a client that is connected and idle"}, memory_per_client},
+      {{"memory-per-chat-client", "private memory of a client that chats in a room of two"},
+       memory_per_chat_client},
+      {{"trace-write", "an event into a trace, against write()"}, trace_write},
+      {{"trace-read", "an event out of a trace, against read()"}, trace_read},
+      {{"frame-and-render", "a message found in a stream and written anew, against memcpy"},
+       frame_and_render},
+      {{"page-over-raw",
+        "a replay that understands its messages, against one of raw bytes; at most 1,000 clients"},
+       page_over_raw},
+  };
+}
+
+// One benchmark by its whole name, or all whose names begin so.
+bool names_it(const std::string& wanted, const std::string& name, const std::vector<Benchmark>& all) {
+  const bool whole = std::any_of(all.begin(), all.end(),
+                                 [&](const Benchmark& benchmark) { return benchmark.listed.name == wanted; });
+  return whole ? name == wanted : name.rfind(wanted, 0) == 0;
+}
+
+std::string busy(double load) {
+  if (load <= 0.5) return {};
+  char text[100];
+  std::snprintf(text, sizeof text,
+                "; load average %.1f: the machine is busy, or was with the benchmark before", load);
+  return text;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   Settings settings;
-  std::string wanted;
-  bool json = false;
-  std::vector<std::string> names;
-  for (const Benchmark& benchmark : benchmarks) names.emplace_back(benchmark.name);
+  std::vector<std::string> wanted;
+  bool json = false, readme = false;
+  const std::vector<Benchmark> benchmarks = all_benchmarks();
+  std::vector<Listed> listed;
+  std::string footer = "Benchmarks:\n";
+  for (const Benchmark& benchmark : benchmarks) {
+    listed.push_back(benchmark.listed);
+    footer += "  " + benchmark.listed.name + ": " + benchmark.listed.what + "\n";
+  }
 
   CLI::App app("every benchmark, each beside its baseline from the same run", "bench");
-  app.add_option("NAME", wanted, "only this one")->check(CLI::IsMember(names));
+  app.footer(footer);
+  app.add_option("NAME", wanted, "only these; one stands for all that begin so")
+      ->check([&](const std::string& name) {
+        for (const Listed& one : listed)
+          if (names_it(name, one.name, benchmarks)) return std::string();
+        return "no benchmark begins with '" + name + "'";
+      });
   app.add_flag("--json", json, "one JSON document on stdout");
+  app.add_flag("--readme", readme, "write the rows into the table of README.md, too");
   app.add_option("--clients", settings.clients, "of the benchmarks with sockets")
       ->check(CLI::Range(14, 15000))
       ->capture_default_str();
@@ -56,10 +103,17 @@ int main(int argc, char** argv) {
 
   Printer printer(json);
   try {
-    for (const Benchmark& benchmark : benchmarks) {
-      if (!wanted.empty() && wanted != benchmark.name) continue;
-      std::cerr << "bench: " << benchmark.name << "\n";
-      printer.add(benchmark.run(settings));
+    for (const auto& [one, run] : benchmarks) {
+      const std::string& name = one.name;
+      if (!wanted.empty() && std::none_of(wanted.begin(), wanted.end(), [&](const std::string& want) {
+            return names_it(want, name, benchmarks);
+          }))
+        continue;
+      const double load = load_average();
+      std::cerr << "bench: " << name << busy(load) << "\n";
+      const std::vector<Row> rows = run(settings);
+      printer.add(rows, load);
+      if (readme) write_readme(CHORUS_SOURCE "/README.md", rows, listed, settings);
     }
   } catch (const std::exception& error) {
     std::cerr << "bench: " << error.what() << "\n";

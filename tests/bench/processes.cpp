@@ -5,6 +5,9 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -24,7 +27,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto patience = std::chrono::seconds(60);  // only a hang reaches it
-constexpr auto settled_after = milliseconds(5);      // a broadcast that was sent has been received, too
 constexpr int backlog = 4096;
 
 [[noreturn]] void fail(const std::string& what) {
@@ -36,17 +38,22 @@ struct Sample {
   std::uint64_t messages = 0;
 };
 
+void throw_if_ended(pid_t process) {
+  siginfo_t ended{};
+  waitid(P_PID, static_cast<id_t>(process), &ended, WEXITED | WNOHANG | WNOWAIT);
+  if (ended.si_pid != 0) throw std::runtime_error("the measured process has ended before its time");
+}
+
 // Waits until `messages` have passed and some more just did: between two broadcasts, not in the midst of one.
-Sample sample_after(pid_t process, const Board& board, std::uint64_t messages) {
+Sample sample_after(pid_t process, const Board& board, std::uint64_t messages,
+                    std::chrono::nanoseconds settled_after) {
   const auto deadline = Clock::now() + patience;
   const std::uint64_t before = std::max(messages, board.messages.load());
   while (board.messages.load() <= before) {
     if (Clock::now() > deadline) {
       throw std::runtime_error("no message has come for a minute: the measured process stands still");
     }
-    siginfo_t ended{};
-    waitid(P_PID, static_cast<id_t>(process), &ended, WEXITED | WNOHANG | WNOWAIT);
-    if (ended.si_pid != 0) throw std::runtime_error("the measured process has ended before its time");
+    throw_if_ended(process);
     std::this_thread::sleep_for(milliseconds(1));
   }
   std::this_thread::sleep_for(settled_after);
@@ -124,11 +131,31 @@ void allow_files(unsigned files) {
   }
 }
 
-double cpu_per_message_us(pid_t process, const Board& board, std::uint64_t first, double seconds) {
-  const Sample begin = sample_after(process, board, first);
+double cpu_per_message_us(pid_t process, const Board& board, std::uint64_t first, double seconds,
+                          std::chrono::nanoseconds settled_after) {
+  const Sample begin = sample_after(process, board, first, settled_after);
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  const Sample end = sample_after(process, board, 0);
+  const Sample end = sample_after(process, board, 0, settled_after);
   return (end.cpu_us - begin.cpu_us) / static_cast<double>(end.messages - begin.messages);
+}
+
+void wait_for_files(pid_t process, unsigned files) {
+  const std::filesystem::path open_files = "/proc/" + std::to_string(process) + "/fd";
+  const auto deadline = Clock::now() + patience;
+  for (;; std::this_thread::sleep_for(milliseconds(50))) {
+    throw_if_ended(process);
+    if (std::distance(std::filesystem::directory_iterator(open_files), {}) >= files) return;
+    if (Clock::now() > deadline) throw std::runtime_error("a crowd has not come together within a minute");
+  }
+}
+
+std::uint64_t private_bytes(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/smaps_rollup");
+  const std::string key = "Anonymous:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(key, 0) == 0) return std::stoull(line.substr(key.size())) * 1024;
+  }
+  throw std::runtime_error("the kernel does not say how much memory a process takes");
 }
 
 }  // namespace chorus::bench

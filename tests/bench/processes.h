@@ -66,9 +66,20 @@ class Listener {
 // Raises the limit of open files as far as it goes; throws when that is below `files`.
 void allow_files(unsigned files);
 
+inline constexpr std::chrono::nanoseconds usual_settling{5'000'000};
+
 // User and system time that the process takes for each message of board.messages, in us: from when `first` of
-// them have passed, for `seconds`. It is the account that getrusage() reads, looked at from outside, so that
+// them have passed, for `seconds`; and from and to a moment so long after a message that what came with it
+// has been received, too. It is the account that getrusage() reads, looked at from outside, so that
 // connecting and ending are left out.
-double cpu_per_message_us(pid_t process, const Board& board, std::uint64_t first, double seconds);
+double cpu_per_message_us(pid_t process, const Board& board, std::uint64_t first, double seconds,
+                          std::chrono::nanoseconds settled_after = usual_settling);
+
+// Until the process has at least so many open files; throws when it ends or a minute passes before.
+void wait_for_files(pid_t process, unsigned files);
+
+// Its private memory that stands in RAM: Anonymous in /proc/PID/smaps_rollup, which is counted page by page
+// (RssAnon in its status may be some pages a processor behind).
+std::uint64_t private_bytes(pid_t process);
 
 }  // namespace chorus::bench
