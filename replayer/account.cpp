@@ -46,6 +46,7 @@ json::object clients_to_json(const Account& account) {
           {"disconnected", counts.disconnected},
           {"unjudged", counts.unjudged},
           {"interrupted", counts.interrupted},
+          {"lost", account.result.lost_clients},
           {"copies", account.plan.copies},
           {"outcomes", std::move(outcomes)},
           {"reasons", std::move(reasons)}};
@@ -129,8 +130,90 @@ json::value fanout_to_json(const Account& account) {
   return object;
 }
 
+json::object latency_to_json(const Score& score, const Tally& tally) {
+  json::object latency;
+  for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
+    if (tally.latency[kind].count() == 0) continue;
+    latency[score.page.kind_name(static_cast<KindId>(kind))] = quantiles(tally.latency[kind]);
+  }
+  return latency;
+}
+
+double seconds(Nanos time) {
+  return static_cast<double>(time.count()) / 1e9;
+}
+
+json::object canary_to_json(const Account& account, const CanarySession& session) {
+  const Tally& tally = session.performance.tally;
+  json::array stops;
+  for (const auto& [stop, count] : tally.stops)
+    stops.push_back({{"reason", stop.reason.what}, {"expected", count.expected}, {"got", count.got}});
+  return {{"outcome", canary_outcome(account, session)},
+          {"begins_s", seconds(session.begins)},
+          {"ends_s", seconds(session.ends)},
+          {"first_client", session.plan.mine.first},
+          {"stops", std::move(stops)},
+          {"sent", tally.sent},
+          {"received", tally.received},
+          {"unanswered", tally.unanswered},
+          {"lateness_us", quantiles(tally.lateness)},
+          {"connect_us", quantiles(tally.connect)},
+          {"ready_us", quantiles(tally.ready)},
+          {"latency_us", latency_to_json(account.score, tally)},
+          {"fanout_expected", tally.fanout.expected},
+          {"fanout_delivered", tally.fanout.delivered}};
+}
+
+// "before": the sessions of the one that was there before the crowd, in their order; "joined": the other's.
+json::value canaries_to_json(const Account& account) {
+  if (!account.options.canary) return nullptr;
+  json::array before;
+  json::value joined = nullptr;
+  for (const CanarySession& session : account.result.canaries) {
+    if (session.joined_late) {
+      joined = canary_to_json(account, session);
+    } else {
+      before.push_back(canary_to_json(account, session));
+    }
+  }
+  return json::object{{"before", std::move(before)}, {"joined", std::move(joined)}};
+}
+
+json::value steps_to_json(const Account& account) {
+  const auto& windows = account.plan.steps;
+  if (windows.empty()) return nullptr;
+  json::array rows;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const StepRow row = step_row(account, i);
+    if (!row.held) continue;
+    const StepTally& tally = *row.tally;
+    rows.push_back(
+        {{"clients", row.clients},
+         {"connected", row.connected},
+         {"failed", row.lost},
+         {"good", row.trouble.empty()},
+         {"trouble", row.trouble},
+         {"sent", tally.sent},
+         {"received", row.received},
+         {"unanswered", tally.unanswered},
+         {"lateness_us", quantiles(tally.lateness)},
+         {"latency_us", quantiles(tally.latency)},
+         {"delivery_us", quantiles(tally.delivery)},
+         {"fanout_expected", tally.expected},
+         {"fanout_delivered", tally.delivered},
+         {"cpu_share", row.cpu_share},
+         {"server_cpu_share", row.server_cpu_share ? json::value(*row.server_cpu_share) : nullptr},
+         {"server_us_per_copy", row.server_us_per_copy ? json::value(*row.server_us_per_copy) : nullptr}});
+  }
+  const std::size_t good = last_good_step(account);
+  json::value last_good = nullptr;
+  if (good > 0) last_good = step_row(account, good - 1).clients;
+  return json::object{{"rows", std::move(rows)}, {"last_good_clients", std::move(last_good)}};
+}
+
 json::object resources_to_json(const RunResult& result) {
   json::object resources{{"self", {{"cpu_s", result.cpu_s}, {"rss_peak_bytes", result.rss_peak_bytes}}},
+                         {"processes", result.processes},
                          {"server", nullptr},
                          {"processors_busy", result.processors_busy}};
   if (result.server) {
@@ -189,6 +272,14 @@ json::object options_to_json(const Options& options, const Score& score) {
                       {"protocol", score.page.name()},
                       {"ramp_us", micros(options.ramp)},
                       {"workers", options.workers},
+                      {"processes", options.processes},
+                      {"pace", pace_in_words(options.pace)},
+                      {"priority", options.priority == Priority::realtime ? "realtime"
+                                   : options.priority == Priority::high   ? "high"
+                                                                          : "normal"},
+                      {"coalesce", options.coalesce ? show_duration(*options.coalesce) : "auto"},
+                      {"phase_us", micros(options.phase.value_or(options.ramp))},
+                      {"canary", options.canary},
                       {"speed", options.speed},
                       {"duration_s", nullptr},
                       {"loop", options.loop},
@@ -204,8 +295,28 @@ json::object options_to_json(const Options& options, const Score& score) {
                       {"pending", options.pending},
                       {"timeout_s", static_cast<double>(options.timeout.count()) / 1e9},
                       {"drain_s", static_cast<double>(options.drain.count()) / 1e9}};
+  if (options.climb) {
+    object["climb"] = {{"first", options.climb->first},
+                       {"last", options.climb->last},
+                       {"by", options.climb->by},
+                       {"hold_s", static_cast<double>(options.hold.value_or(default_hold).count()) / 1e9},
+                       {"step_limit_us", micros(options.step_limit.value_or(default_step_limit))}};
+  }
   if (options.duration) object["duration_s"] = static_cast<double>(options.duration->count()) / 1e9;
   return object;
+}
+
+std::string canary_outcome(const Account& account, const CanarySession& session) {
+  if (session.completed(account.score.judged)) return "completed";
+  if (!session.performance.tally.stops.empty())
+    return session.performance.tally.stops.begin()->first.reason.what;
+  return session.interrupted ? "interrupted" : "not finished";
+}
+
+std::string pace_in_words(const Pace& pace) {
+  return pace.mode == Pace::Mode::exact  ? "exact"
+         : pace.mode == Pace::Mode::spin ? "spin"
+                                         : "grid=" + show_duration(pace.grid);
 }
 
 json::object to_json(const Account& account) {
@@ -213,11 +324,6 @@ json::object to_json(const Account& account) {
   const Fanout& fanout = result.tally.fanout;
   json::array reasons;
   for (const std::string& reason : account.verdict.reasons) reasons.emplace_back(reason);
-  json::object latency;
-  for (std::size_t kind = 0; kind < result.tally.latency.size(); ++kind) {
-    if (result.tally.latency[kind].count() == 0) continue;
-    latency[account.score.page.kind_name(static_cast<KindId>(kind))] = quantiles(result.tally.latency[kind]);
-  }
   return {{"schema", "chorus.replay/1"},
           {"verdict", account.verdict.valid ? "VALID" : "INVALID"},
           {"reasons", std::move(reasons)},
@@ -229,10 +335,11 @@ json::object to_json(const Account& account) {
           {"pushback_us", quantiles(result.tally.pushback)},
           {"connect_us", quantiles(result.tally.connect)},
           {"ready_us", quantiles(result.tally.ready)},
-          {"latency_us", std::move(latency)},
+          {"latency_us", latency_to_json(account.score, result.tally)},
           {"delivery_us", fanout.delivery.count() > 0 ? json::value(quantiles(fanout.delivery)) : nullptr},
           {"resources", resources_to_json(result)},
-          {"canary", nullptr},
+          {"canary", canaries_to_json(account)},
+          {"steps", steps_to_json(account)},
           {"divergences", divergences_to_json(account)},
           {"duration_s", static_cast<double>(result.duration.count()) / 1e9},
           {"options", options_to_json(account.options, account.score)}};
@@ -259,12 +366,18 @@ Exit exit_of(const Account& account) {
   if (!account.verdict.valid) return Exit::trouble;
   if (counts.unjudged > 0 && !account.options.unjudged) return Exit::trouble;
   if (counts.connected == 0 || account.result.interrupted) return Exit::trouble;
+  if (!account.plan.steps.empty())
+    return last_good_step(account) == account.plan.steps.size() ? Exit::ok : Exit::differs;
   const std::uint64_t lost = counts.refused + counts.failed + counts.disconnected;
   const double allowed = account.options.tolerate * account.plan.clients();
   const Fanout& fanout = account.result.tally.fanout;
   const double copies_allowed = account.options.tolerate * static_cast<double>(fanout.expected);
   const bool wrong_copies = static_cast<double>(fanout.missing() + fanout.duplicated) > copies_allowed;
-  return static_cast<double>(lost) > allowed || wrong_copies ? Exit::differs : Exit::ok;
+  const bool canaries_well = std::all_of(
+      account.result.canaries.begin(), account.result.canaries.end(), [&](const CanarySession& session) {
+        return session.completed(account.score.judged) && session.performance.tally.unanswered == 0;
+      });
+  return static_cast<double>(lost) > allowed || wrong_copies || !canaries_well ? Exit::differs : Exit::ok;
 }
 
 }  // namespace chorus::replayer

@@ -44,6 +44,26 @@ struct Counts {
 };
 Counts count(const RunResult& result);
 
+// "completed", or what became of the first of its connections that did not.
+std::string canary_outcome(const Account& account, const CanarySession& session);
+std::string pace_in_words(const Pace& pace);
+
+// A step of a climb as a line of the table.
+struct StepRow {
+  bool held = false;  // its window has passed; nothing else is set otherwise
+  std::uint32_t clients = 0;
+  std::uint64_t connected = 0, lost = 0, received = 0;
+  const StepTally* tally = nullptr;
+  double cpu_share = 0;                      // ours, of one processor
+  std::optional<double> server_cpu_share{};  // with --watch
+  std::optional<double>
+      server_us_per_copy{};  // the server's processor time for each message that we received
+  std::string trouble;       // "" = a good step
+};
+StepRow step_row(const Account& account, std::size_t step);
+std::size_t last_good_step(const Account& account);  // so many steps, from the first on, were good
+std::string steps_in_words(const Account& account);
+
 // 0 as recorded, 1 the server diverged, 2 the run proves nothing.
 Exit exit_of(const Account& account);
 

@@ -80,6 +80,8 @@ std::string copies_in_words(const Account& account) {
                   static_cast<double>(fanout.delivered) / static_cast<double>(fanout.expected));
     text += ratio;
   }
+  if (account.result.processes > 1)
+    text += ", not counted between the " + std::to_string(account.result.processes) + " processes";
   if (fanout.duplicated > 0) text += ", " + std::to_string(fanout.duplicated) + " twice";
   if (fanout.ambiguous > 0)
     text += ", " + std::to_string(fanout.ambiguous) + " to whom joined or left meanwhile";
@@ -89,6 +91,28 @@ std::string copies_in_words(const Account& account) {
     text += "         client " + std::to_string(gap.client) + " did not hear client " +
             std::to_string(gap.sender) + " in " + audience_name(account, gap.room) + " at " +
             show_duration(std::chrono::round<std::chrono::milliseconds>(gap.intended)) + "\n";
+  }
+  return text;
+}
+
+std::string canaries_in_words(const Account& account) {
+  std::string text;
+  for (const CanarySession& session : account.result.canaries) {
+    const Tally& tally = session.performance.tally;
+    text += std::string("canary   ") +
+            (session.joined_late ? "joined the complete crowd" : "from before the crowd") + ", " +
+            show_duration(std::chrono::round<std::chrono::milliseconds>(session.begins)) + " .. " +
+            show_duration(std::chrono::round<std::chrono::milliseconds>(session.ends)) + ": " +
+            canary_outcome(account, session);
+    for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
+      const Sketch& latency = tally.latency[kind];
+      if (latency.count() == 0) continue;
+      text += "; " + std::string(account.score.page.kind_name(static_cast<KindId>(kind))) + " answered in " +
+              show_duration(std::chrono::round<std::chrono::microseconds>(latency.quantile(0.5))) +
+              ", at most " + show_duration(std::chrono::round<std::chrono::microseconds>(latency.max()));
+    }
+    if (tally.unanswered > 0) text += "; " + std::to_string(tally.unanswered) + " unanswered";
+    text += "\n";
   }
   return text;
 }
@@ -144,7 +168,7 @@ std::string in_words(const Account& account) {
             show_duration(std::chrono::milliseconds(static_cast<std::int64_t>(result.server->cpu_s * 1000))) +
             " of processor time, " + show_size(result.server->rss_peak_bytes) + " of memory\n";
   }
-  text += times(account);
+  text += times(account) + canaries_in_words(account) + steps_in_words(account);
   for (const auto& [other, times] : tally.others) {
     text += "differs  " + other_answer(account, other) + " in " + number(times) + " of " +
             number(tally.latency[other.to].count()) + "\n";

@@ -4,17 +4,12 @@
 #include "replayer/connector.h"
 #include "replayer/sender.h"
 
-#include <boost/asio/buffer.hpp>
-
-#ifdef __linux__
-#include <netinet/in.h>
-#endif
+#include <boost/asio/error.hpp>
 
 namespace chorus::replayer {
 namespace {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 using format::EventKind;
 using format::Outcome;
@@ -25,7 +20,7 @@ constexpr std::size_t most_other_answers = 500;  // a worker lists; the rest are
 
 }  // namespace
 
-Client::Client(Desk& desk, std::uint32_t index) : desk_(desk), index_(index) {
+Client::Client(Desk& desk, std::uint32_t index) : desk_(desk), index_(index), connection_(desk.port) {
   const Engine& engine = desk.engine;
   planned_ = engine.plan.start_of(index, engine.score, engine.options);
   for (const std::size_t name : engine.score.names.all_of(engine.plan.part_of(index)))
@@ -40,35 +35,20 @@ void Client::open() {
   ++attempts_;
   deadline_ = engine.now() + engine.options.timeout;
   desk_.watched.push_back(index_);
-  error_code error;
-  socket_.emplace(desk_.context);
-  socket_->open(engine.target.protocol(), error);
-  if (!error) socket_->non_blocking(true, error);
-  if (!error) socket_->set_option(tcp::no_delay(true), error);
-  if (!error && !bind_source(error)) return connected(error);
-  if (error) return connected(error);
-  socket_->async_connect(engine.target, [this, generation = generation_](const error_code& result) {
-    if (generation == generation_ && state_ == State::connecting) connected(result);
-  });
+  weigh();
+  const auto& sources = engine.sources;
+  connection_.connect(*this, engine.target, sources.empty() ? nullptr : &sources[index_ % sources.size()],
+                      engine.stamps);
 }
 
-bool Client::bind_source(error_code& error) {
-  const auto& sources = desk_.engine.sources;
-  if (sources.empty()) return true;
-#ifdef __linux__
-  // Without it the system picks a port before it knows the destination, and runs out at 28,000 for all
-  // sources.
-  const int on = 1;
-  setsockopt(socket_->native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-#endif
-  socket_->bind(tcp::endpoint(sources[index_ % sources.size()], 0), error);
-  return !error;
-}
-
-void Client::connected(const error_code& error) {
+void Client::on_connected(const error_code& result) {
+  if (state_ != State::connecting) return;
   Engine& engine = desk_.engine;
+  error_code error = result;
   engine.connector->settled();
+  if (attempts_ == 1) bump(desk_.live.settled);
   deadline_ = never_;
+  if (!error) error = connection_.listen();
   if (error == asio::error::timed_out) {
     return refused("the connection was not accepted in time",
                    "the server's backlog may be full: try a slower --ramp");
@@ -85,13 +65,13 @@ void Client::connected(const error_code& error) {
                {"cannot connect: " + error.message(), "see the open files and ports of this machine"});
   }
   const Nanos now = engine.now();
+  if (connect_.count() < 0) bump(desk_.live.connected);
   connect_ = now - planned_;
   desk_.tally.connect.add(connect_);
-  desk_.live.connected.fetch_add(1, std::memory_order_relaxed);
   state_ = State::open;
   performer_.begin();
-  Link& link = engine.links[index_];
-  link.handle = socket_->native_handle();
+  Link& link = engine.link(index_);
+  link.handle = connection_.handle();
   link.sent.store(0, std::memory_order_relaxed);
   link.said_all.store(engine.score.parts[engine.plan.part_of(index_)].steps.size() < 2,
                       std::memory_order_relaxed);
@@ -101,45 +81,40 @@ void Client::connected(const error_code& error) {
   if (engine.plan.trial && !engine.score.parts[engine.plan.part_of(index_)].becomes_ready) {
     return end(Outcome::Completed);  // it answers, and its recording has no login to try
   }
-  listen();
+  weigh();
 }
 
 // The server does not want this client: the connect itself failed, or a page's rule says "full".
 void Client::refused(const std::string& what, const std::string& advice, std::string got) {
   const bool retry = desk_.engine.options.on_refused == OnRefused::retry && !desk_.engine.plan.trial;
   retrying_ = retry && attempts_ < most_attempts;
-  if (!retrying_) desk_.live.refused.fetch_add(1, std::memory_order_relaxed);
+  if (!retrying_) bump(desk_.live.refused);
   if (state_ == State::connecting) keep(EventKind::Refused, what);
   end(Outcome::Refused, {what, advice}, std::move(got));
 }
 
-void Client::listen() {
-  socket_->async_wait(tcp::socket::wait_read, [this, generation = generation_](const error_code& error) {
-    if (generation != generation_ || error == asio::error::operation_aborted) return;
-    readable();
-  });
-}
-
-// The worker's loop ends here most of the time: read what there is, look at it, wait again.
-void Client::readable() {
+// The worker's loop ends here most of the time: read what there is and look at it.
+void Client::on_readable() {
+  if (state_ != State::open && state_ != State::draining) return;  // the token's holder is still to come back
   const std::uint32_t generation = generation_;
   std::string& buffer = desk_.read_buffer;
   for (int round = 0; round < 16; ++round) {  // then the others have their turn
     error_code error;
-    const std::size_t size = socket_->read_some(asio::buffer(buffer), error);
+    Nanos ago{};
+    const std::size_t size = connection_.read(buffer, ago, error);
     if (error == asio::error::would_block) break;
     if (error) return server_ended(error);
-    hear({buffer.data(), size});
+    hear({buffer.data(), size}, desk_.engine.now() - ago);
     if (generation != generation_ || state_ == State::closing) return;
     if (size < buffer.size()) break;
   }
-  listen();
+  weigh();
+  connection_.listen_again();
 }
 
-void Client::hear(protocol::Bytes bytes) {
-  const Nanos now = desk_.engine.now();
+void Client::hear(protocol::Bytes bytes, Nanos now) {
   desk_.tally.bytes_in += bytes.size();
-  if (desk_.engine.links[index_].kept && desk_.engine.trace != nullptr) {
+  if (desk_.engine.link(index_).kept && desk_.engine.trace != nullptr) {
     desk_.engine.trace->add({now, index_, EventKind::ToClient, bytes, std::nullopt});
   }
   note_awaited();
@@ -148,12 +123,37 @@ void Client::hear(protocol::Bytes bytes) {
                   bytes, now, *this);
 }
 
+// Who connects, logs in, or has a step ahead that waits for the server, needs to be heard at once; so does
+// who is owed something, which `awaiting` counts.
+void Client::weigh() {
+  const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
+  const bool open = state_ == State::open || state_ == State::draining;
+  const bool restless =
+      state_ == State::connecting ||
+      (open && ((part.becomes_ready && !performer_.ready()) || writing_ ||
+                (state_ == State::open &&
+                 desk_.engine.link(index_).sent.load(std::memory_order_relaxed) < part.last_waiting)));
+  if (restless == restless_) return;
+  restless_ = restless;
+  if (!restless) {
+    --desk_.restless;
+    return;
+  }
+  ++desk_.restless;
+  desk_.watched.push_back(index_);  // it may calm down by what the sender does
+}
+
+void Client::note_settled(std::size_t answers) {
+  if (answers > 0) desk_.awaiting.fetch_sub(static_cast<std::int64_t>(answers), std::memory_order_relaxed);
+}
+
 void Client::note_awaited() {
-  while (auto awaited = desk_.engine.links[index_].awaited.pop()) {
+  while (auto awaited = desk_.engine.link(index_).awaited.pop()) {
     if (performer_.awaited().size() < most_awaited) {
       performer_.await(*awaited);
     } else {
       leave_unanswered(*awaited);
+      note_settled(1);
     }
   }
 }
@@ -163,14 +163,24 @@ void Client::leave_unanswered(const Awaited& awaited) {
   const KindId kind = desk_.engine.score.page.answers()[awaited.rule].to;
   ++desk_.tally.unanswered;
   ++desk_.tally.unanswered_by_kind[kind];
-  desk_.tally.latency[kind].add(desk_.engine.now() - awaited.intended);
+  const Nanos age = desk_.engine.now() - awaited.intended;
+  desk_.tally.latency[kind].add(age);
+  if (StepTally* step = step_of(awaited.intended)) {
+    ++step->unanswered;
+    step->latency.add(age);
+  }
+}
+
+StepTally* Client::step_of(Nanos intended) const {
+  const auto step = step_at(desk_.engine.plan.steps, intended);
+  return step ? &desk_.tally.steps[*step] : nullptr;
 }
 
 void Client::on_message(KindId kind) {
   Tally& tally = desk_.tally;
   ++tally.received;
   ++tally.received_by_kind[kind < tally.received_by_kind.size() ? kind : 0];
-  desk_.live.received.fetch_add(1, std::memory_order_relaxed);
+  bump(desk_.live.received);
 }
 
 void Client::on_gate(std::uint16_t slot, Nanos now) {
@@ -189,6 +199,8 @@ void Client::on_answer(const Awaited& awaited, KindId kind, Nanos now) {
   const auto& rule = score.page.answers()[awaited.rule];
   const Step& step = score.parts[awaited.part].step(awaited.step);
   desk_.tally.latency[rule.to].add(now - awaited.intended);
+  if (StepTally* counted = step_of(awaited.intended)) counted->latency.add(now - awaited.intended);
+  note_settled(1);
   if (kind != step.answer) return answered_otherwise(rule, step, awaited.step, kind);
   if (step.enters && desk_.copies != nullptr) {
     const auto room = desk_.engine.plan.room_number(score.names, step.audience.room, index_);
@@ -261,7 +273,7 @@ void Client::on_broken(const char* why) {
 }
 
 void Client::keep(EventKind kind, protocol::Bytes payload) {
-  if (!desk_.engine.links[index_].kept || desk_.engine.trace == nullptr) return;
+  if (!desk_.engine.link(index_).kept || desk_.engine.trace == nullptr) return;
   desk_.engine.trace->add({desk_.engine.now(), index_, kind, payload, std::nullopt});
 }
 
@@ -272,10 +284,10 @@ format::ClientRow Client::row() const {
   row.copy = engine.plan.copy_of(index_);
   row.origin = engine.score.parts[engine.plan.part_of(index_)].origin;
   row.outcome = outcome_;
-  row.steps = engine.links[index_].sent.load(std::memory_order_relaxed);
+  row.steps = engine.link(index_).sent.load(std::memory_order_relaxed);
   row.connect_ns = connect_.count();
   row.ready_ns = ready_.count();
-  row.kept = engine.links[index_].kept;
+  row.kept = engine.link(index_).kept;
   return row;
 }
 

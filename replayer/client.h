@@ -3,6 +3,7 @@
 // (token.h).
 #pragma once
 
+#include "replayer/connection.h"
 #include "replayer/copies.h"
 #include "replayer/engine.h"
 #include "replayer/performer.h"
@@ -11,8 +12,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/asio/ip/tcp.hpp>
 
 namespace chorus::replayer {
 
@@ -25,15 +24,18 @@ struct Outgoing {
 // What a client needs of its worker.
 struct Desk {
   Engine& engine;
-  boost::asio::io_context& context;
+  Port& port;
   Tally& tally;
   Live& live;
   std::string& read_buffer;
   std::vector<std::uint32_t>& watched;  // clients that have a deadline
   Copies* copies = nullptr;             // nullptr: no message has an audience
+  // Resting (worker.h): how many clients would suffer from it, and how many answers are awaited.
+  std::uint32_t& restless;
+  std::atomic<std::int64_t>& awaiting;
 };
 
-class Client final : private Stage {
+class Client final : private Stage, private Connection::User {
  public:
   Client(Desk& desk, std::uint32_t index);
   Client(Client&&) = default;
@@ -54,18 +56,19 @@ class Client final : private Stage {
   const std::optional<Stop>& stop() const noexcept { return stop_; }
 
  private:
-  using Socket =
-      boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
   enum class State : std::uint8_t { idle, connecting, open, draining, closing, concluded };
 
-  void connected(const boost::system::error_code& error);
+  void on_connected(const boost::system::error_code& error) override;
+  void on_readable() override;
+  void on_written(const boost::system::error_code& error) override;
   void refused(const std::string& what, const std::string& advice, std::string got = {});
-  void listen();
-  void readable();
-  void hear(protocol::Bytes bytes);
+  void hear(protocol::Bytes bytes, Nanos arrived);
+  void weigh();                            // whether the worker may rest as far as this client is concerned
+  void note_settled(std::size_t answers);  // so many are not awaited any more
   void server_ended(const boost::system::error_code& error);
   void note_awaited();
   void leave_unanswered(const Awaited& awaited);
+  StepTally* step_of(Nanos intended) const;  // of a climb; nullptr between two steps
   void write_failed(const boost::system::error_code& error);
   void pump();
   const Awaited* owed() const;
@@ -80,7 +83,6 @@ class Client final : private Stage {
   std::string expected() const;
   void end_unanswered(const std::string& until, const std::string& why);
   std::string advice(const protocol::FailureRule& rule) const;
-  bool bind_source(boost::system::error_code& error);
 
   void on_gate(std::uint16_t slot, Nanos now) override;
   void on_ready(Nanos now) override;
@@ -97,15 +99,15 @@ class Client final : private Stage {
   std::uint32_t index_;
   std::uint32_t generation_ = 1;
   State state_ = State::idle;
-  bool holding_ = false, writing_ = false;  // the token; an async_write is under way
-  bool retrying_ = false;
+  bool holding_ = false, writing_ = false, pumping_ = false;  // the token; a write is under way
+  bool retrying_ = false, restless_ = false;
   std::uint8_t attempts_ = 0;
   std::uint16_t own_queued_ = 0;  // replies that wait for the token, counted in its word
-  std::optional<Socket> socket_;
+  Connection connection_;
   Performer performer_;
   std::vector<std::string> self_;  // the names it gives itself
   std::vector<Outgoing> outbox_;   // oldest first
-  Outgoing in_flight_;             // what an async_write works on: it must not move
+  Outgoing in_flight_;             // what a write works on: it must not move
   Nanos planned_{}, deadline_{never_}, courtesy_ends_{};
   Nanos connect_{-1}, ready_{-1};
   format::Outcome outcome_ = format::Outcome::None;

@@ -34,7 +34,7 @@ std::string words(const error_code& error) {
 void Client::finish(std::uint32_t generation) {
   if (generation != generation_ || state_ != State::open) return;
   state_ = State::draining;
-  desk_.engine.links[index_].said_all.store(true, std::memory_order_relaxed);
+  desk_.engine.link(index_).said_all.store(true, std::memory_order_relaxed);
   deadline_ = desk_.engine.now() + desk_.engine.options.drain;
   courtesy_ends_ = std::min(deadline_, desk_.engine.now() + courtesy);
   desk_.watched.push_back(index_);
@@ -80,16 +80,15 @@ void Client::cannot_carry(std::uint32_t generation) {
 }
 
 bool Client::check(Nanos now) {
-  if (deadline_ == never_) return false;
+  weigh();
+  if (deadline_ == never_) return restless_;
   if (now < deadline_) {
     if (state_ == State::draining && now >= courtesy_ends_) settle();
     return state_ != State::closing && state_ != State::concluded;
   }
   if (state_ == State::connecting) {
     deadline_ = never_;
-    error_code ignored;
-    socket_->close(ignored);
-    connected(asio::error::timed_out);
+    on_connected(asio::error::timed_out);
   } else if (state_ == State::draining) {
     note_awaited();
     if (owed() == nullptr) {
@@ -99,13 +98,13 @@ bool Client::check(Nanos now) {
                      "the server lost it or is slow; a slow one needs a larger --drain");
     }
   }
-  return state_ == State::connecting || state_ == State::draining;
+  return state_ == State::connecting || state_ == State::draining || restless_;
 }
 
 void Client::server_ended(const error_code& error) {
   if (state_ == State::closing || state_ == State::concluded) return;
   const auto& score = desk_.engine.score;
-  const Link& link = desk_.engine.links[index_];
+  const Link& link = desk_.engine.link(index_);
   const Part& part = score.parts[desk_.engine.plan.part_of(index_)];
   note_awaited();
   keep(error == asio::error::eof ? EventKind::ServerEnd : EventKind::ServerReset, words(error));
@@ -141,15 +140,16 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
       outcome != Outcome::Unfinished) {
     // Who never got in is counted with all others that did not, whichever part was to be played.
     const std::uint32_t part = connect_.count() < 0 ? 0 : desk_.engine.plan.part_of(index_);
-    stop_ = Stop{std::move(reason), part, desk_.engine.links[index_].sent.load(std::memory_order_relaxed)};
+    stop_ = Stop{std::move(reason), part, desk_.engine.link(index_).sent.load(std::memory_order_relaxed)};
     diverge(expected(), got.empty() ? stop_->reason.what : std::move(got));
-    if (outcome != Outcome::Refused) desk_.live.failed.fetch_add(1, std::memory_order_relaxed);
+    if (outcome != Outcome::Refused) bump(desk_.live.failed);
   }
   if (outcome != Outcome::Unfinished) {
     for (const Awaited& awaited : performer_.awaited()) {
       leave_unanswered(awaited);
     }
   }
+  note_settled(performer_.awaited().size());
   performer_.forget_awaited();
   performer_.stop();
   if (desk_.copies != nullptr) {
@@ -159,25 +159,26 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
   const bool was_open = state_ == State::open || state_ == State::draining;
   state_ = State::closing;
   deadline_ = never_;
-  if (!was_open || holding_ || desk_.engine.links[index_].token.begin_close()) {
-    if (holding_) desk_.engine.links[index_].token.begin_close();
+  if (!was_open || holding_ || desk_.engine.link(index_).token.begin_close()) {
+    if (holding_) desk_.engine.link(index_).token.begin_close();
     close_now();
   }
 }
 
 void Client::close_now() {
-  if (connect_.count() >= 0) keep(EventKind::Closed, stop_ ? stop_->reason.what : "");
-  error_code ignored;
-  if (socket_ && socket_->is_open()) {
-    socket_->cancel(ignored);  // Windows: pending operations end with "aborted", not with an odd error
-    socket_->close(ignored);
+  // What the sender had on its way when the end came.
+  while (const auto awaited = desk_.engine.link(index_).awaited.pop()) {
+    if (outcome_ != Outcome::Unfinished) leave_unanswered(*awaited);
+    note_settled(1);
   }
+  if (connect_.count() >= 0) keep(EventKind::Closed, stop_ ? stop_->reason.what : "");
+  connection_.close();
   desk_.engine.sender->notify({Notice::What::gone, index_, generation_, 0, Nanos{}});
-  desk_.engine.links[index_].token.end(++generation_);
-  socket_.reset();
+  desk_.engine.link(index_).token.end(++generation_);
   holding_ = writing_ = false;
   own_queued_ = 0;
   outbox_.clear();
+  weigh();
   if (retrying_) {
     state_ = State::idle;
     desk_.engine.connector->again(index_, attempts_);
@@ -188,13 +189,13 @@ void Client::close_now() {
 
 void Client::conclude() {
   state_ = State::concluded;
-  desk_.live.concluded.fetch_add(1, std::memory_order_relaxed);
+  bump(desk_.live.concluded);
   if (desk_.engine.remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) desk_.engine.on_all_concluded();
 }
 
 std::string Client::expected() const {
   const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
-  const std::size_t sent = desk_.engine.links[index_].sent.load(std::memory_order_relaxed);
+  const std::size_t sent = desk_.engine.link(index_).sent.load(std::memory_order_relaxed);
   if (connect_.count() < 0) return "the server accepts the connection";
   if (!expected_.empty()) return expected_;
   for (std::size_t after = sent; after < part.then.size(); ++after)  // what the server said next

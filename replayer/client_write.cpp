@@ -3,7 +3,7 @@
 #include "replayer/client.h"
 #include "replayer/sender.h"
 
-#include <boost/asio/write.hpp>
+#include <boost/asio/error.hpp>
 
 namespace chorus::replayer {
 
@@ -20,7 +20,7 @@ void Client::on_reply(std::string bytes) {
   }
   ++desk_.tally.replies;
   if (!holding_) {
-    switch (desk_.engine.links[index_].token.claim(generation_, Sender::most_queued)) {
+    switch (desk_.engine.link(index_).token.claim(generation_, Sender::most_queued)) {
       case Token::Claim::taken:
         holding_ = true;
         break;
@@ -39,7 +39,7 @@ void Client::on_reply(std::string bytes) {
 
 void Client::message_comes(std::uint32_t generation, Outgoing message) {
   if (generation != generation_) return;
-  desk_.engine.links[index_].token.arrived();
+  desk_.engine.link(index_).token.arrived();
   outbox_.push_back(std::move(message));
   pump();
 }
@@ -47,7 +47,7 @@ void Client::message_comes(std::uint32_t generation, Outgoing message) {
 void Client::token_comes(std::uint32_t generation, Outgoing rest, error_code error) {
   if (generation != generation_) return;
   holding_ = true;
-  for (; own_queued_ > 0; --own_queued_) desk_.engine.links[index_].token.arrived();
+  for (; own_queued_ > 0; --own_queued_) desk_.engine.link(index_).token.arrived();
   if (state_ == State::closing) return close_now();
   if (error) return write_failed(error);
   if (!rest.bytes.empty()) outbox_.insert(outbox_.begin(), std::move(rest));
@@ -60,9 +60,10 @@ void Client::write_failed(const error_code& error) {
   std::string& buffer = desk_.read_buffer;
   for (;;) {
     error_code end;
-    const std::size_t size = socket_->read_some(asio::buffer(buffer), end);
+    Nanos ago{};
+    const std::size_t size = connection_.read(buffer, ago, end);
     if (end) break;
-    hear({buffer.data(), size});
+    hear({buffer.data(), size}, desk_.engine.now() - ago);
     if (generation != generation_ || state_ == State::closing) return;
   }
   server_ended(error);
@@ -70,23 +71,27 @@ void Client::write_failed(const error_code& error) {
 
 // Writes what is queued, oldest first; the token goes back when nothing is left.
 void Client::pump() {
-  if (!holding_ || writing_ || state_ == State::closing) return;
-  if (outbox_.empty()) {
-    holding_ = !desk_.engine.links[index_].token.release_by_worker();
-    return;
+  if (pumping_) return;  // a write was done at once; the loop below goes on
+  pumping_ = true;
+  while (holding_ && !writing_ && state_ != State::closing && state_ != State::concluded) {
+    if (outbox_.empty()) {
+      holding_ = !desk_.engine.link(index_).token.release_by_worker();
+      break;
+    }
+    writing_ = true;
+    in_flight_ = std::move(outbox_.front());
+    outbox_.erase(outbox_.begin());
+    connection_.write(in_flight_.bytes);
   }
-  writing_ = true;
-  in_flight_ = std::move(outbox_.front());
-  outbox_.erase(outbox_.begin());
-  asio::async_write(*socket_, asio::buffer(in_flight_.bytes),
-                    [this, generation = generation_](const error_code& error, std::size_t) {
-                      if (generation != generation_ || error == asio::error::operation_aborted) return;
-                      writing_ = false;
-                      if (error) return write_failed(error);
-                      const Nanos attempted = in_flight_.attempted;
-                      if (attempted.count() >= 0) desk_.tally.pushback.add(desk_.engine.now() - attempted);
-                      pump();
-                    });
+  pumping_ = false;
+}
+
+void Client::on_written(const error_code& error) {
+  writing_ = false;
+  if (error) return write_failed(error);
+  const Nanos attempted = in_flight_.attempted;
+  if (attempted.count() >= 0) desk_.tally.pushback.add(desk_.engine.now() - attempted);
+  pump();
 }
 
 }  // namespace chorus::replayer

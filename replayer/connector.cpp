@@ -8,8 +8,8 @@ namespace chorus::replayer {
 
 Connector::Connector(Engine& engine) : engine_(engine), random_(engine.options.seed) {
   std::vector<Entry> entries;
-  entries.reserve(engine.plan.clients());
-  for (std::uint32_t client = 0; client < engine.plan.clients(); ++client) {
+  entries.reserve(engine.plan.mine.size());
+  for (std::uint32_t client = engine.plan.mine.first; client < engine.plan.mine.last; ++client) {
     entries.push_back({engine.plan.start_of(client, engine.score, engine.options), client});
   }
   planned_ = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>({}, std::move(entries));

@@ -1,4 +1,4 @@
-// What the threads of one run see of each other: the connector, the workers and the timed sender (engine.cpp
+// What the threads of one run see of each other: the connector, the workers and the timed sender (troupe.h
 // starts and joins them). Immutable after start but for the links' atomics and the counters below.
 #pragma once
 
@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -21,8 +22,14 @@ class Worker;
 
 // Read by the live line while the run goes on; each is written by one thread, or rarely.
 struct Live {
-  std::atomic<std::uint64_t> connected{0}, sent{0}, received{0}, refused{0}, failed{0}, concluded{0};
+  std::atomic<std::uint64_t> settled{0}, connected{0}, sent{0}, received{0}, refused{0}, failed{0},
+      concluded{0};
 };
+
+// Of a counter that one thread writes and others read.
+inline void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
 
 struct Engine {
   const Score& score;
@@ -32,18 +39,19 @@ struct Engine {
   std::vector<boost::asio::ip::address> sources;
   std::chrono::steady_clock::time_point start;  // all Nanos of a run count from here
   format::Writer* trace = nullptr;              // may be null; thread-safe
-  std::unique_ptr<Link[]> links;                // by global client index of this plan
-  std::unique_ptr<Live[]> live;                 // one for each worker, and the last for the sender
+  std::unique_ptr<Link[]> links;                // see link()
+  std::span<Live> live;                         // one for each worker, and the last for the sender
   Connector* connector = nullptr;
   Sender* sender = nullptr;
   std::vector<std::unique_ptr<Worker>> workers{};
   std::function<void()> on_all_concluded{};  // called once, by a worker's thread
   std::atomic<std::uint32_t> remaining{0};
+  bool stamps = false;  // the kernel notes when bytes arrive: something is timed by it
 
   Nanos now() const noexcept { return std::chrono::steady_clock::now() - start; }
+  Link& link(std::uint32_t client) const noexcept { return links[client - plan.mine.first]; }
   std::size_t worker_index(std::uint32_t client) const;
   Worker& worker_of(std::uint32_t client) const { return *workers[worker_index(client)]; }
-  std::uint64_t sum(std::atomic<std::uint64_t> Live::*counter) const noexcept;
 };
 
 }  // namespace chorus::replayer

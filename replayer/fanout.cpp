@@ -54,6 +54,16 @@ FanoutBook::FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience, 
       doubt_(doubt),
       audiences_(last - first, patience, everybody_room, private_room) {}
 
+void FanoutBook::count_steps(std::span<const StepWindow> windows, std::span<StepTally> steps) {
+  windows_ = windows;
+  steps_ = steps;
+}
+
+StepTally* FanoutBook::step_of(Nanos intended) const noexcept {
+  const auto step = step_at(windows_, intended);
+  return step ? &steps_[*step] : nullptr;
+}
+
 void FanoutBook::said(const Said& what) {
   assert(what.sent >= last_sent_);
   last_sent_ = what.sent;
@@ -162,6 +172,11 @@ void FanoutBook::heard(std::uint32_t client, std::uint64_t key, Nanos now) {
   ++result_.expected;
   ++result_.delivered;
   result_.delivery.add(now - message.intended);
+  if (StepTally* step = step_of(message.intended)) {
+    ++step->expected;
+    ++step->delivered;
+    step->delivery.add(now - message.intended);
+  }
 }
 
 void FanoutBook::match(std::uint64_t key, const Ear& ear, Match& best) {
@@ -226,6 +241,7 @@ void FanoutBook::settle() {
       }
       ++result_.expected;
       ++room.expected;
+      if (StepTally* step = step_of(message.intended)) ++step->expected;
       if (result_.gaps.size() < Fanout::most_gaps) {
         result_.gaps.push_back({first_ + client, message.sender, room.number, line.key, message.intended});
       }

@@ -25,6 +25,7 @@
 
 #include "replayer/fanout_audience.h"
 #include "replayer/fanout_pending.h"
+#include "replayer/steps.h"
 #include "traces/format/sketch.h"
 
 #include <map>
@@ -74,6 +75,8 @@ struct Fanout {
 class FanoutBook {
  public:
   FanoutBook(std::uint32_t first, std::uint32_t last, Nanos patience, Nanos doubt = Nanos::max());
+  // Copies of what was intended within a step are counted there too. Both must outlive the book.
+  void count_steps(std::span<const StepWindow> windows, std::span<StepTally> steps);
 
   void said(const Said& what);
   void entered(std::uint32_t client, std::uint32_t room, Nanos now);  // the server confirmed it
@@ -88,6 +91,8 @@ class FanoutBook {
   std::size_t bytes() const noexcept;                        // of messages and rooms
 
  private:
+  StepTally* step_of(Nanos intended) const noexcept;
+
   // How well a message fits a copy, from worst to best.
   enum class Fit : std::uint8_t { none, has_one, unasked, doubtful, certain };
   struct Match {
@@ -110,6 +115,8 @@ class FanoutBook {
   Audiences audiences_;
   PendingMessages pending_;
   std::vector<std::uint64_t> waiting_;  // of the message being said
+  std::span<const StepWindow> windows_;
+  std::span<StepTally> steps_;
   Fanout result_;
 };
 

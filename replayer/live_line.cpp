@@ -25,12 +25,13 @@ bool standard_error_is_a_terminal() {
 
 }  // namespace
 
-LiveLine::LiveLine(const Engine& engine, boost::asio::io_context& stage, bool show)
-    : engine_(engine), timer_(stage), show_(show), terminal_(standard_error_is_a_terminal()) {
-  for (const char* name : {"connected", "sent", "received", "refused", "failed", "concluded", "rss_bytes"}) {
+LiveLine::LiveLine(Subject subject, boost::asio::io_context& stage, bool show)
+    : subject_(std::move(subject)), timer_(stage), show_(show), terminal_(standard_error_is_a_terminal()) {
+  for (const char* name :
+       {"connected", "sent", "received", "refused", "failed", "concluded", "rss_bytes", "cpu_s"}) {
     series_.push_back({name, {}});
   }
-  if (engine.options.watch) {
+  if (subject_.watch) {
     series_.push_back({"server_cpu_s", {}});
     series_.push_back({"server_rss_bytes", {}});
   }
@@ -56,28 +57,10 @@ void LiveLine::wait() {
 }
 
 void LiveLine::turn() {
-  const Nanos now = engine_.now();
-  const std::uint64_t sent = engine_.sum(&Live::sent), received = engine_.sum(&Live::received);
+  const Nanos now = std::chrono::steady_clock::now() - subject_.start;
+  const std::uint64_t sent = subject_.board.sum(&Live::sent), received = subject_.board.sum(&Live::received);
   const double seconds = std::chrono::duration<double>(now - last_).count();
-  if (now - sampled_at_ >= sample_every) {
-    sampled_at_ = now;
-    const auto point = [&](std::size_t series, double value) {
-      series_[series].points.push_back({now, value});
-    };
-    point(0, static_cast<double>(engine_.sum(&Live::connected)));
-    point(1, static_cast<double>(sent));
-    point(2, static_cast<double>(received));
-    point(3, static_cast<double>(engine_.sum(&Live::refused)));
-    point(4, static_cast<double>(engine_.sum(&Live::failed)));
-    point(5, static_cast<double>(engine_.sum(&Live::concluded)));
-    point(6, static_cast<double>(own_usage().rss_bytes));
-    if (engine_.options.watch) {
-      if (const auto server = usage_of(*engine_.options.watch)) {
-        point(7, server->cpu_s);
-        point(8, static_cast<double>(server->rss_bytes));
-      }
-    }
-  }
+  if (now - sampled_at_ >= sample_every) sample(now);
   if (show_ && (terminal_ || now - shown_at_ >= plain_line_every)) {
     shown_at_ = now;
     show(now, static_cast<double>(sent - last_sent_) / seconds,
@@ -88,16 +71,43 @@ void LiveLine::turn() {
   last_received_ = received;
 }
 
+void LiveLine::sample(Nanos now) {
+  between_samples_ = now - sampled_at_;
+  sampled_at_ = now;
+  std::size_t next = 0;
+  const auto point = [&](double value) { series_[next++].points.push_back({now, value}); };
+  for (const auto counter :
+       {&Live::connected, &Live::sent, &Live::received, &Live::refused, &Live::failed, &Live::concluded})
+    point(static_cast<double>(subject_.board.sum(counter)));
+  const Usage own = subject_.own_usage();
+  point(static_cast<double>(own.rss_bytes));
+  point(own.cpu_s);
+  if (!subject_.watch) return;
+  server_before_ = server_;
+  server_ = usage_of(*subject_.watch);
+  if (!server_) return;  // it has ended
+  point(server_->cpu_s);
+  point(static_cast<double>(server_->rss_bytes));
+}
+
 void LiveLine::show(Nanos now, double sending, double receiving) {
   const auto count = [&](std::atomic<std::uint64_t> Live::*counter) {
-    return static_cast<unsigned long long>(engine_.sum(counter));
+    return static_cast<unsigned long long>(subject_.board.sum(counter));
   };
+  std::string server;
+  if (subject_.watch && !server_) server = "  the server's process has ended";
+  if (server_ && server_before_ && between_samples_ > Nanos{0}) {
+    const double share =
+        (server_->cpu_s - server_before_->cpu_s) / std::chrono::duration<double>(between_samples_).count();
+    server = "  server " + std::to_string(static_cast<int>(share * 100 + 0.5)) + " % cpu " +
+             show_size(server_->rss_bytes);
+  }
   std::fprintf(stderr,
                "%s%5.0fs  %llu of %u connected  sending %.0f/s  receiving %.0f/s  refused %llu  failed %llu  "
-               "done %llu%s",
+               "done %llu%s%s",
                terminal_ ? "\r\033[K" : "", std::chrono::duration<double>(now).count(),
-               count(&Live::connected), engine_.plan.clients(), sending, receiving, count(&Live::refused),
-               count(&Live::failed), count(&Live::concluded), terminal_ ? "" : "\n");
+               count(&Live::connected), subject_.clients, sending, receiving, count(&Live::refused),
+               count(&Live::failed), count(&Live::concluded), server.c_str(), terminal_ ? "" : "\n");
   std::fflush(stderr);
   drawn_ = terminal_;
 }

@@ -2,37 +2,67 @@
 
 #include <algorithm>
 
-#ifndef _WIN32
-#include <fstream>
-
-#include <sys/resource.h>
-#endif
-
 namespace chorus::replayer {
 namespace {
 
-constexpr std::uint32_t files_of_our_own = 100;  // trace, event queues, timers, standard streams
-
-std::vector<Block> split(std::uint32_t copies, std::uint32_t cohort, std::uint32_t members,
-                         std::uint32_t workers) {
-  // A cohort stays in one worker as long as it fits a worker's share.
-  const std::uint32_t share = (copies + workers - 1) / workers;
+// Of copies [first, last), for each of `parts`; a cohort stays whole as long as it fits a part's share.
+std::vector<Block> split(Block copies, std::uint32_t cohort, std::uint32_t members, std::uint32_t parts) {
+  const std::uint32_t share = (copies.size() + parts - 1) / parts;
   const std::uint32_t unit = cohort <= share ? cohort : 1;
-  const std::uint32_t units = (copies + unit - 1) / unit;
-  std::vector<Block> blocks(workers);
-  for (std::uint32_t worker = 0; worker < workers; ++worker) {
+  const std::uint32_t units = (copies.size() + unit - 1) / unit;
+  std::vector<Block> blocks(parts);
+  for (std::uint32_t part = 0; part < parts; ++part) {
     const auto at = [&](std::uint64_t i) {
-      return std::min<std::uint32_t>(copies, static_cast<std::uint32_t>(i * units / workers) * unit) *
+      return (copies.first +
+              std::min<std::uint32_t>(copies.size(), static_cast<std::uint32_t>(i * units / parts) * unit)) *
              members;
     };
-    blocks[worker] = {at(worker), at(worker + 1)};
+    blocks[part] = {at(part), at(part + 1)};
   }
   return blocks;
+}
+
+// A number in [0, 1) that is the same for a copy wherever it is played. Method: SplitMix64 (Steele, Lea,
+// Flood 2014).
+double lot_of(std::uint32_t copy, std::uint64_t seed) noexcept {
+  std::uint64_t x = seed * 0x9e3779b97f4a7c15u + copy + 1;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  x ^= x >> 31;
+  return static_cast<double>(x >> 11) * 0x1p-53;
+}
+
+// How long after its start the group is all in and talks, as recorded.
+Nanos settles_in(const Score& score, double speed) noexcept {
+  Nanos longest{};
+  for (const Part& part : score.parts)
+    if (part.first_chat < part.steps.size()) longest = std::max(longest, part.chat_begins);
+  return Nanos(static_cast<std::int64_t>(static_cast<double>(longest.count()) / speed));
+}
+
+std::vector<StepWindow> climb(const Score& score, const Plan& plan, const Options& options) {
+  constexpr Nanos to_settle = std::chrono::seconds(1);  // what the ramp itself did to the server is over then
+  std::vector<StepWindow> steps;
+  Nanos begins = plan.begins;
+  std::uint32_t before = 0;
+  for (std::uint64_t clients = options.climb->first;; clients += options.climb->by) {
+    StepWindow step;
+    step.copies = static_cast<std::uint32_t>(
+        (std::min<std::uint64_t>(clients, options.climb->last) + plan.members - 1) / plan.members);
+    step.ramp = begins;
+    step.from = begins + options.ramp * (step.copies - before) + settles_in(score, options.speed) + to_settle;
+    step.until = step.from + options.hold.value_or(default_hold);
+    begins = step.until;
+    before = step.copies;
+    steps.push_back(step);
+    if (clients >= options.climb->last) return steps;
+  }
 }
 
 }  // namespace
 
 bool Plan::kept(std::uint32_t copy, std::uint32_t keep) const noexcept {
+  if (canary) return true;
   if (trial || keep == 0) return false;
   if (keep >= copies) return true;
   if (keep == 1) return copy == 0;
@@ -77,8 +107,18 @@ std::string Plan::room_name(const protocol::Names& names, std::uint32_t number) 
 Nanos Plan::start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept {
   if (trial) return Nanos{0};
   // The offsets of a group's members shrink with their think times: who met in the recording still meets.
-  const auto offset = static_cast<double>(score.parts[part_of(client)].offset.count()) / options.speed;
-  return options.ramp * copy_of(client) + Nanos(static_cast<std::int64_t>(offset));
+  const auto offset = Nanos(static_cast<std::int64_t>(
+      static_cast<double>(score.parts[part_of(client)].offset.count()) / options.speed));
+  if (canary) return begins + offset;
+  const std::uint32_t copy = copy_of(client);
+  const auto phase = static_cast<double>(options.phase.value_or(options.ramp).count());
+  const Nanos lot(static_cast<std::int64_t>(phase * lot_of(copy, options.seed)));
+  if (steps.empty()) return begins + options.ramp * copy + lot + offset;
+  const auto step =
+      std::upper_bound(steps.begin(), steps.end(), copy,
+                       [](std::uint32_t one, const StepWindow& window) { return one < window.copies; });
+  const std::uint32_t before = step == steps.begin() ? 0 : (step - 1)->copies;
+  return step->ramp + options.ramp * (copy - before) + lot + offset;
 }
 
 Plan make_plan(const Score& score, const Options& options) {
@@ -86,7 +126,10 @@ Plan make_plan(const Score& score, const Options& options) {
   plan.members = static_cast<std::uint32_t>(score.parts.size());
   plan.copies = options.scale > 0 ? options.scale : (options.clients + plan.members - 1) / plan.members;
   plan.cohort = options.cohort == 0 ? plan.copies : std::min(options.cohort, plan.copies);
-  plan.blocks = split(plan.copies, plan.cohort, plan.members, options.workers);
+  plan.mine = {0, plan.clients()};
+  plan.blocks = split({0, plan.copies}, plan.cohort, plan.members, options.workers);
+  if (options.canary) plan.begins = head_start_of_canary(score);
+  if (options.climb) plan.steps = climb(score, plan, options);
   return plan;
 }
 
@@ -98,16 +141,47 @@ Plan make_trial(const Score& score, const Plan& crowd) {
   plan.first_copy = (crowd.copies + crowd.cohort - 1) / crowd.cohort * crowd.cohort;
   plan.started_ms = crowd.started_ms;
   plan.trial = true;
-  plan.blocks = split(1, 1, plan.members, 1);
+  plan.mine = {0, plan.clients()};
+  plan.blocks = {plan.mine};
+  return plan;
+}
+
+Nanos head_start_of_canary(const Score& score) noexcept {
+  constexpr Nanos shortest = std::chrono::milliseconds(500), longest = std::chrono::seconds(5);
+  return std::clamp(settles_in(score, 1), shortest, longest);
+}
+
+Plan make_canary(const Score& score, const Plan& crowd, std::uint32_t session, Nanos begins) {
+  Plan plan;
+  plan.members = static_cast<std::uint32_t>(score.parts.size());
+  plan.started_ms = crowd.started_ms;
+  plan.canary = true;
+  plan.begins = begins;
+  const std::uint32_t behind = crowd.copies + 1;  // the trial's names may still be known to the server
+  plan.named_as = behind + session % canary_names;
+  plan.copies = crowd.copies + session + 1;
+  plan.mine = {(plan.copies - 1) * plan.members, plan.copies * plan.members};
+  plan.blocks = {plan.mine};
+  return plan;
+}
+
+Plan make_shard(const Plan& crowd, std::uint32_t i, std::uint32_t processes, std::uint32_t workers) {
+  Plan plan = crowd;
+  plan.mine = split({0, crowd.copies}, crowd.cohort, crowd.members, processes)[i];
+  plan.blocks = split({plan.mine.first / plan.members, plan.mine.last / plan.members}, plan.cohort,
+                      plan.members, workers);
   return plan;
 }
 
 Expected<void> check_names(const Score& score, const Plan& plan) {
   if (!plan.trial) {
     const auto* users = score.names.users();
-    if (users != nullptr && score.names.needs_users() && users->size() < plan.clients())
+    const std::uint32_t canaries = plan.has_canary() ? canary_names * plan.members : 0;
+    if (users != nullptr && score.names.needs_users() && users->size() < plan.clients() + canaries)
       return Trouble{"--users has " + std::to_string(users->size()) + " users and the crowd " +
-                     std::to_string(plan.clients()) + " clients; each needs a row of its own"};
+                     std::to_string(plan.clients()) + " clients" +
+                     (canaries > 0 ? ", the canaries " + std::to_string(canaries) : "") +
+                     "; each needs a row of its own"};
     if (auto distinct = score.names.distinct(plan.copies, plan.members, plan.cohort); !distinct)
       return distinct.error();
   }
@@ -131,35 +205,5 @@ Expected<void> check_names(const Score& score, const Plan& plan) {
   }
   return {};
 }
-
-#ifdef _WIN32
-Expected<void> check_needs(const Plan&, const Options&) {
-  return {};
-}  // sockets are no files, ports see connect()
-#else
-Expected<void> check_needs(const Plan& plan, const Options& options) {
-  const rlim_t files = plan.clients() + files_of_our_own + 4 * options.workers;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < files) {
-    const rlim_t granted = limit.rlim_max == RLIM_INFINITY ? files : std::min(files, limit.rlim_max);
-    rlimit raised{granted, limit.rlim_max};
-    if (granted < files || setrlimit(RLIMIT_NOFILE, &raised) != 0) {
-      return Trouble{std::to_string(plan.clients()) + " clients need " + std::to_string(files) +
-                     " open files and this process may have " + std::to_string(limit.rlim_max) +
-                     "; ask for fewer clients or raise the limit (ulimit -Hn)"};
-    }
-  }
-  std::uint32_t low = 32768, high = 60999;
-  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
-  range >> low >> high;
-  const std::uint64_t ports =
-      std::uint64_t{high - low + 1} * std::max<std::size_t>(1, options.sources.size());
-  if (plan.clients() > ports) {
-    return Trouble{std::to_string(plan.clients()) + " clients need as many local ports and there are " +
-                   std::to_string(ports) + "; give more source addresses (--source 127.0.0.2-127.0.0.9)"};
-  }
-  return {};
-}
-#endif
 
 }  // namespace chorus::replayer

@@ -1,6 +1,7 @@
 #include "replayer/replay.h"
 
 #include "replayer/account.h"
+#include "replayer/needs.h"
 #include "traces/format/reader.h"
 #include "traces/format/writer.h"
 
@@ -74,6 +75,15 @@ Expected<Loaded> load_score(const Options& options) {
   return Loaded{std::move(*score), trace->content_hash};
 }
 
+std::string unjudged_in_words(const Score& score) {
+  return std::string(
+             score.page.is_raw()
+                 ? "no page knows this protocol: name one with --protocol NAME|FILE (chorus protocols lists "
+                   "them). Until then bytes are replayed as recorded"
+                 : "the page sees no login and no answer in it; is --protocol right? Messages are replayed") +
+         " and nothing can be judged (exit 2; --unjudged accepts it)";
+}
+
 // The first signal ends the run early, with a full report; the second one ends the process.
 class Signals {
  public:
@@ -122,7 +132,11 @@ std::optional<Exit> try_login(const Score& score, const Plan& crowd, const Optio
   one.workers = 1;
   one.tolerate = 0;
   one.watch.reset();
-  const RunResult result = perform(score, plan, one, addresses, nullptr, stage, interrupt, false);
+  one.climb.reset();
+  one.canary = false;
+  LiveBoard board(one.workers + 1);
+  const RunResult result =
+      perform({score, plan, one, addresses, board, nullptr, nullptr, false}, stage, interrupt);
   const Counts counts = count(result);
   if (counts.refused + counts.failed + counts.disconnected == 0) return std::nullopt;
   const Verdict verdict = judge(result);
@@ -150,6 +164,15 @@ void describe(format::Writer& trace, const Account& account, std::uint64_t recor
   trace.info(json::serialize(info));
 }
 
+void add_latency(std::vector<format::NamedSketch>& list, const std::string& prefix, const Score& score,
+                 const Tally& tally) {
+  for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
+    if (tally.latency[kind].count() == 0) continue;
+    list.push_back({prefix + "latency/" + std::string(score.page.kind_name(static_cast<KindId>(kind))),
+                    Nanos{0}, Nanos{0}, tally.latency[kind]});
+  }
+}
+
 std::vector<format::NamedSketch> sketches(const Account& account) {
   const Tally& tally = account.result.tally;
   std::vector<format::NamedSketch> list;
@@ -161,17 +184,36 @@ std::vector<format::NamedSketch> sketches(const Account& account) {
   add("connect", tally.connect);
   add("ready", tally.ready);
   add("delivery", tally.fanout.delivery);
-  for (std::size_t kind = 0; kind < tally.latency.size(); ++kind) {
-    add("latency/" + std::string(account.score.page.kind_name(static_cast<KindId>(kind))),
-        tally.latency[kind]);
+  add_latency(list, "", account.score, tally);
+  for (std::size_t step = 0; step < tally.steps.size(); ++step) {
+    const StepWindow& window = account.plan.steps[step];
+    for (const auto& [name, sketch] : {std::pair{"step/latency", &tally.steps[step].latency},
+                                       std::pair{"step/lateness", &tally.steps[step].lateness},
+                                       std::pair{"step/delivery", &tally.steps[step].delivery}})
+      if (sketch->count() > 0) list.push_back({name, window.from, window.until - window.from, *sketch});
   }
+  Tally before, joined;  // of several sessions, together
+  for (const CanarySession& session : account.result.canaries)
+    (session.joined_late ? joined : before).merge(session.performance.tally);
+  add_latency(list, "canary/before/", account.score, before);
+  add_latency(list, "canary/joined/", account.score, joined);
   return list;
 }
 
 Expected<void> write_trace(format::Writer& trace, const Account& account, std::uint64_t recording_hash) {
   const RunResult& result = account.result;
   const std::vector<std::string> reasons = reasons_of(result.tally);
-  trace.clients(result.clients);
+  std::vector<format::ClientRow> clients = result.clients;
+  for (const CanarySession& session : result.canaries) {
+    for (format::ClientRow row : session.performance.clients) {
+      row.canary = session.joined_late ? format::Canary::JoinedLate : format::Canary::FromBefore;
+      clients.push_back(row);
+    }
+    auto names = protocol::bindings(account.score.names, session.plan.names_of(session.plan.mine.first));
+    for (format::Binding& name : names) name.copy = session.plan.copies - 1;
+    trace.bindings(names);
+  }
+  trace.clients(clients);
   for (std::uint32_t copy = 0; copy < account.plan.copies; ++copy) {
     if (!account.plan.kept(copy, account.options.keep)) continue;
     trace.bindings(
@@ -205,41 +247,60 @@ Exit replay(const Options& wanted) {
   auto loaded = load_score(options);
   if (!loaded) return trouble(loaded.error().what);
   const Score& score = loaded->score;
-  if (!score.judged && !options.unjudged) {
-    say(std::string(
-            score.page.is_raw()
-                ? "no page knows this protocol: name one with --protocol NAME|FILE (chorus protocols lists "
-                  "them). "
-                  "Until then bytes are replayed as recorded"
-                : "the page sees no login and no answer in it; is --protocol right? Messages are replayed") +
-        " and nothing can be judged (exit 2; --unjudged accepts it)");
-  }
+  if (!score.judged && !options.unjudged) say(unjudged_in_words(score));
   if (options.schedule == ScheduleKind::random && score.chat.empty()) {
     return trouble("--schedule random needs chat messages, and the recording has none that the page lists");
   }
 
-  // Plan: who is who, and whether the machine grants it.
+  // Plan: who is who.
   Plan plan = make_plan(score, options);
   plan.started_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                         std::chrono::system_clock::now().time_since_epoch())
                         .count();
+  if (options.climb) {
+    options.duration = plan.end_of_climb();
+    options.loop = options.schedule == ScheduleKind::recorded;
+  }
   if (options.schedule == ScheduleKind::random && !options.duration) {
-    options.duration = options.ramp * plan.copies + score.duration;
+    options.duration = plan.begins + options.ramp * plan.copies + score.duration;
   }
   if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
-  if (const auto granted = check_needs(plan, options); !granted) return trouble(granted.error().what);
+
+  // Need: whether the machine grants it.
+  auto addresses = resolve(options);
+  if (!addresses) return trouble(addresses.error().what);
+  const auto needs = needs_of(plan, options, addresses->target.address(), Grants::look());
+  if (!needs) return trouble(needs.error().what);
+  if (!raise_file_limit(needs->files))
+    return trouble("the limit of open files could not be raised to " + std::to_string(needs->files) +
+                   "; raise it (ulimit -Hn)");
+  if (!needs->sources.empty()) {
+    options.sources = needs->sources;
+    addresses = resolve(options);
+    if (!addresses) return trouble(addresses.error().what);
+  }
   if (options.watch && !usage_of(*options.watch)) {
     return trouble("--watch " + std::to_string(*options.watch) + ": there is no such process to look at");
   }
-  const auto addresses = resolve(options);
-  if (!addresses) return trouble(addresses.error().what);
   say(std::to_string(plan.clients()) + " clients: " + std::to_string(plan.copies) +
       (plan.copies == 1 ? " copy of " : " copies of ") + std::to_string(plan.members) +
       (score.names.size() > 0 ? "; " + names_in_words(score, plan) : ""));
+  say(needs->in_words);
+
+  // Share: before this process has any thread.
+  const bool shared = needs->processes > 1;
+  LiveBoard board(shared ? Shards::counters_for(needs->processes, options.workers) : options.workers + 1);
+  std::unique_ptr<Shards> shards;
+  if (shared) {
+    auto forked = Shards::fork({score, plan, options, *addresses, board, needs->processes});
+    if (!forked) return trouble(forked.error().what);
+    shards = std::move(*forked);
+  }
   std::unique_ptr<format::Writer> trace;
   if (!options.output.empty()) {
     format::WriterOptions writing;
     writing.force = options.force;
+    writing.wait_when_full = shared;  // this process only joins what others wrote
     auto created = format::Writer::create(options.output, writing);
     if (!created) return trouble(created.error().what);
     trace = std::move(*created);
@@ -255,7 +316,8 @@ Exit replay(const Options& wanted) {
   }
 
   // Connect, run, join, merge.
-  const RunResult result = perform(score, plan, options, *addresses, trace.get(), stage, interrupt, true);
+  const RunResult result =
+      perform({score, plan, options, *addresses, board, shards.get(), trace.get(), true}, stage, interrupt);
 
   // Report.
   const Verdict verdict = judge(result);
@@ -265,6 +327,8 @@ Exit replay(const Options& wanted) {
     if (const auto written = write_trace(*trace, account, loaded->recording_hash); !written) {
       return trouble(written.error().what);
     }
+    for (const std::string& problem : result.trace_problems) say("the trace is not whole: " + problem);
+    if (!result.trace_problems.empty()) return Exit::trouble;
   }
   return status;
 }

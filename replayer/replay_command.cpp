@@ -42,6 +42,69 @@ Expected<std::uint32_t> parse_scale(const std::string& text) {
   return static_cast<std::uint32_t>(std::stoul(digits));
 }
 
+struct Crowd {
+  std::uint32_t clients = 0;
+  std::optional<Climb> climb{};
+};
+
+Expected<std::uint32_t> parse_clients(const std::string& text) {
+  constexpr std::uint32_t most = 10'000'000;
+  if (text.empty() || text.size() > 8 || text.find_first_not_of("0123456789") != std::string::npos ||
+      std::stoul(text) == 0 || std::stoul(text) > most) {
+    return Trouble{"'" + text + "' is no number of clients from 1 to 10000000"};
+  }
+  return static_cast<std::uint32_t>(std::stoul(text));
+}
+
+// "1000", or "2000..10000:1000" for a crowd that climbs.
+Expected<Crowd> parse_crowd(const std::string& text) {
+  const auto dots = text.find("..");
+  if (dots == std::string::npos) {
+    auto clients = parse_clients(text);
+    if (!clients)
+      return Trouble{clients.error().what + "; a crowd that climbs is written as 2000..10000:1000"};
+    return Crowd{*clients, {}};
+  }
+  const auto colon = text.find(':', dots);
+  const auto first = parse_clients(text.substr(0, dots));
+  const auto last =
+      parse_clients(text.substr(dots + 2, colon == std::string::npos ? colon : colon - dots - 2));
+  const auto by = colon == std::string::npos ? first : parse_clients(text.substr(colon + 1));
+  for (const auto* number : {&first, &last, &by})
+    if (!*number) return Trouble{number->error().what + "; write the steps as 2000..10000:1000"};
+  constexpr std::uint32_t most_steps = 1000;
+  if (*last < *first || (*last - *first) / *by >= most_steps) {
+    return Trouble{"'" + text + "' does not climb in 1 to 1000 steps; write it as 2000..10000:1000"};
+  }
+  return Crowd{*last, Climb{*first, *last, *by}};
+}
+
+Expected<Pace> parse_pace(const std::string& text) {
+  if (text == "exact") return Pace{Pace::Mode::exact, {}};
+  if (text == "spin") return Pace{Pace::Mode::spin, {}};
+  const auto equals = text.find('=');
+  if (text.substr(0, equals) != "grid") {
+    return Trouble{"'" + text + "' is no pace; write exact, spin, or grid=1ms"};
+  }
+  if (equals == std::string::npos) return Pace{Pace::Mode::grid, std::chrono::milliseconds(1)};
+  const auto grid = parse_duration(text.substr(equals + 1));
+  if (!grid) return grid.error();
+  if (*grid < std::chrono::microseconds(50) || *grid > std::chrono::milliseconds(100)) {
+    return Trouble{"a grid of " + show_duration(*grid) + " is of no use; from 50us to 100ms"};
+  }
+  return Pace{Pace::Mode::grid, *grid};
+}
+
+Expected<std::optional<Nanos>> parse_coalesce(const std::string& text) {
+  if (text == "auto") return std::optional<Nanos>{};
+  const auto rest = text == "0" ? Expected<Nanos>(Nanos{0}) : parse_duration(text);
+  if (!rest) return Trouble{rest.error().what + "; or write auto, or 0"};
+  if (*rest > std::chrono::milliseconds(100)) {
+    return Trouble{"a rest of " + show_duration(*rest) + " is too long; at most 100ms"};
+  }
+  return std::optional<Nanos>{*rest};
+}
+
 Expected<std::uint32_t> parse_cohort(const std::string& text) {
   if (text == "all") return 0u;
   auto copies = parse_scale(text);
@@ -79,22 +142,38 @@ Expected<std::vector<std::string>> parse_sources(const std::string& text) {
 }
 
 void add_crowd(CLI::App& command, Options& options) {
-  auto* clients =
-      command.add_option("--clients", options.clients, "how many users, rounded up to whole copies")
-          ->check(CLI::Range(1u, 10'000'000u))
-          ->type_name("N");
+  auto* clients = add_parsed(command, "--clients",
+                             "how many users, rounded up to whole copies; 2000..10000:1000 climbs in steps",
+                             "N", "", parse_crowd, [&](const Crowd& crowd) {
+                               options.clients = crowd.clients;
+                               options.climb = crowd.climb;
+                             });
+  const auto duration = [](const std::string& text) { return parse_duration(text); };
+  add_parsed(command, "--hold", "how long each step of a climb stays, after its ramp", "DURATION", "10s",
+             duration, [&](Nanos d) { options.hold = d; });
+  add_parsed(command, "--step-limit", "a step with a latency p99 above it is not good, and ends the climb",
+             "DURATION", "1s", duration, [&](Nanos d) { options.step_limit = d; });
   auto* scale = add_parsed(command, "--scale", "how many copies of the recording's group, as 10x", "N", "",
                            parse_scale, [&](std::uint32_t copies) { options.scale = copies; });
   clients->excludes(scale);
+  add_parsed(command, "--ramp", "between the starts of two copies", "DURATION", "5ms", duration,
+             [&](Nanos d) { options.ramp = d; });
   add_parsed(
-      command, "--ramp", "between the starts of two copies", "DURATION", "5ms",
-      [](const std::string& text) { return parse_duration(text); }, [&](Nanos d) { options.ramp = d; });
+      command, "--phase",
+      "a copy starts up to so much later, at random, so that the crowd does not clap in step; not given: up "
+      "to one --ramp",
+      "DURATION", "", duration, [&](Nanos d) { options.phase = d; });
   add_parsed(command, "--cohort", "copies that share rooms: a number, or 'all'", "N", "1", parse_cohort,
              [&](std::uint32_t copies) { options.cohort = copies; });
   command.add_option("--workers", options.workers, "threads that read, each with a share of the clients")
       ->check(CLI::Range(1u, 256u))
       ->type_name("N")
       ->capture_default_str();
+  command
+      .add_option("--processes", options.processes,
+                  "that share the crowd; not given: as many as the limit of open files asks for")
+      ->check(CLI::Range(1u, 64u))
+      ->type_name("N");
   command
       .add_option("--pending", options.pending,
                   "connects under way at once; keep it below the server's backlog")
@@ -142,6 +221,27 @@ void add_schedule(CLI::App& command, Options& options) {
              "DURATION", "", duration, [&](Nanos d) { options.duration = d; });
   command.add_flag("--loop", options.loop, "repeat the recorded chat until --duration, without reconnecting");
   command.add_option("--seed", options.seed, "of everything random")->type_name("N")->capture_default_str();
+  add_parsed(command, "--pace",
+             "exact: each message at its time; spin: stay awake for it; grid=1ms: on ticks, for the least "
+             "processor time",
+             "HOW", "exact", parse_pace, [&](Pace pace) { options.pace = pace; });
+  command
+      .add_option_function<std::string>(
+          "--priority",
+          [&](const std::string& text) {
+            options.priority = text == "high"       ? Priority::high
+                               : text == "realtime" ? Priority::realtime
+                                                    : Priority::normal;
+          },
+          "of the sender's thread alone; more than normal needs the right to ask for it")
+      ->check(CLI::IsMember({"normal", "high", "realtime"}))
+      ->type_name("WHICH")
+      ->default_str("normal");
+  add_parsed(
+      command, "--coalesce",
+      "how long a worker rests after it has read all there was: auto (at most 500us, and only while none of "
+      "its clients awaits an answer), 0, or a time",
+      "HOW", "auto", parse_coalesce, [&](std::optional<Nanos> rest) { options.coalesce = rest; });
   add_parsed(command, "--timeout", "how long a connect or a gate may take", "DURATION", "30s", duration,
              [&](Nanos d) { options.timeout = d; });
   add_parsed(command, "--drain", "how long the last answers may take", "DURATION", "10s", duration,
@@ -187,6 +287,9 @@ void add_output(CLI::App& command, Options& options) {
   command.add_option("--keep", options.keep, "copies whose every byte goes into the trace")
       ->type_name("N")
       ->capture_default_str();
+  command.add_flag(
+      "--canary", options.canary,
+      "an ordinary client beside the crowd: one from before it, one that joins when it is complete");
   command.add_option("--watch", options.watch, "the server's process: its CPU and memory beside our own")
       ->check(CLI::Range(1, 4'194'304))
       ->type_name("PID");
@@ -204,7 +307,14 @@ Expected<void> check_together(const Options& options) {
   if (options.timeout <= Nanos{0} || options.drain < Nanos{0}) {
     return Trouble{"--timeout must be longer than 0, --drain at least 0"};
   }
-  if (options.loop && !options.duration) return Trouble{"--loop needs an end: give --duration"};
+  if (!options.climb && (options.hold || options.step_limit)) {
+    return Trouble{"--hold and --step-limit belong to a crowd that climbs, as --clients 2000..10000:1000"};
+  }
+  if (options.climb && (options.duration || options.hold.value_or(default_hold) <= Nanos{0})) {
+    return Trouble{"a crowd that climbs lasts as long as its steps: leave --duration out, and give a --hold"};
+  }
+  if (options.loop && !options.duration && !options.climb)
+    return Trouble{"--loop needs an end: give --duration"};
   if (options.loop && options.schedule == ScheduleKind::random) {
     return Trouble{"--loop repeats the recorded schedule; the random one does not end by itself anyway"};
   }

@@ -9,8 +9,8 @@ Schedule::Schedule(const Score& score, const Plan& plan, const Options& options)
       plan_(plan),
       options_(options),
       slots_(score.page.gates().size() + score.page.variables().size()),
-      cues_(plan.clients()),
-      seen_(plan.clients() * slots_),
+      cues_(plan.mine.size()),
+      seen_(cues_.size() * slots_),
       random_(options.seed) {}
 
 Nanos Schedule::think(Nanos recorded) const {
@@ -19,7 +19,7 @@ Nanos Schedule::think(Nanos recorded) const {
 }
 
 void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos now) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   cue.generation = generation;
   // The first intended time is the planned start; a second connection (a retry) starts when it is there.
   cue.intended = cue.on ? now : plan_.start_of(client, score_, options_);
@@ -37,14 +37,14 @@ void Schedule::connected(std::uint32_t client, std::uint32_t generation, Nanos n
 
 void Schedule::watch_silence(std::uint32_t client, Nanos from) {
   if (!part(client).keepalive || plan_.trial) return;
-  silences_.push({from + part(client).keepalive->wait, client, cues_[client].generation});
+  silences_.push({from + part(client).keepalive->wait, client, cue_of(client).generation});
 }
 
 // A keep-alive is due, if nothing was said since it was planned.
 std::optional<Due> Schedule::break_silence() {
   const Entry entry = silences_.top();
   silences_.pop();
-  Cue& cue = cues_[entry.client];
+  Cue& cue = cue_of(entry.client);
   const Part& script = part(entry.client);
   if (cue.generation != entry.serial || cue.closed) return std::nullopt;
   const bool logged_in = cue.step >= script.after_login;
@@ -73,7 +73,7 @@ void Schedule::variable(std::uint32_t client, std::uint32_t generation, std::uin
 }
 
 void Schedule::opened(std::uint32_t client, std::uint32_t generation, std::size_t slot, Nanos arrival) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   if (cue.generation != generation || !cue.on) return;
   Seen& here = seen(client, slot);
   ++here.count;
@@ -83,7 +83,7 @@ void Schedule::opened(std::uint32_t client, std::uint32_t generation, std::size_
   // Another connection of the copy may carry the value on.
   for (std::uint32_t part = 0; part < plan_.members; ++part) {
     const std::uint32_t other = fellow(client, part);
-    if (other != client && cues_[other].waiting) arm(other, arrival);
+    if (other != client && cue_of(other).waiting) arm(other, arrival);
   }
 }
 
@@ -102,7 +102,7 @@ bool Schedule::is_open(std::uint32_t client, const Step& step, Nanos& base) cons
 }
 
 void Schedule::wait_for(std::uint32_t client, const Step& step, Nanos now) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   if (cue.waiting) return;  // as long as it said when it began to
   cue.waiting = true;
   Nanos patience = options_.timeout;
@@ -128,7 +128,7 @@ std::string Schedule::missing(const Due& due) const {
 }
 
 void Schedule::gone(std::uint32_t client, std::uint32_t generation) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   if (cue.generation != generation) return;
   ++cue.serial;
   cue.waiting = false;
@@ -138,7 +138,7 @@ void Schedule::gone(std::uint32_t client, std::uint32_t generation) {
 
 // Plans the client's next step. I_k = I_(k-1) + gap, or max(G_k, I_(k-1)) + think behind a gate.
 void Schedule::arm(std::uint32_t client, Nanos now) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   const Part& script = part(client);
   if (!curtain_ && !plan_.trial && options_.schedule == ScheduleKind::random &&
       cue.step == script.first_chat) {
@@ -164,11 +164,11 @@ void Schedule::arm(std::uint32_t client, Nanos now) {
 }
 
 void Schedule::push(std::uint32_t client, Nanos time) {
-  heap_.push({time, client, ++cues_[client].serial});
+  heap_.push({time, client, ++cue_of(client).serial});
 }
 
 void Schedule::skip_stale() {
-  while (!heap_.empty() && cues_[heap_.top().client].serial != heap_.top().serial) heap_.pop();
+  while (!heap_.empty() && cue_of(heap_.top().client).serial != heap_.top().serial) heap_.pop();
 }
 
 Nanos Schedule::next() const noexcept {
@@ -198,7 +198,7 @@ std::optional<Due> Schedule::take(Nanos now) {
 }
 
 std::optional<Due> Schedule::perform(std::uint32_t client, Nanos time) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   const Part& script = part(client);
   Due due;
   due.client = client;
@@ -240,7 +240,7 @@ std::optional<Due> Schedule::perform(std::uint32_t client, Nanos time) {
 }
 
 void Schedule::step_on_stage(std::uint32_t client, Nanos now) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   if (cue.talker != none || score_.chat.empty()) return;
   cue.talker = static_cast<std::uint32_t>(talkers_.size());
   talkers_.push_back(client);
@@ -253,10 +253,10 @@ void Schedule::step_on_stage(std::uint32_t client, Nanos now) {
 }
 
 void Schedule::step_off_stage(std::uint32_t client) {
-  Cue& cue = cues_[client];
+  Cue& cue = cue_of(client);
   if (cue.talker == none) return;
   talkers_[cue.talker] = talkers_.back();
-  cues_[talkers_.back()].talker = cue.talker;
+  cue_of(talkers_.back()).talker = cue.talker;
   talkers_.pop_back();
   cue.talker = none;
 }
@@ -279,12 +279,12 @@ std::optional<Due> Schedule::draw(Nanos now) {
   const ChatLine& line = score_.chat[random_() % score_.chat.size()];
   Due due;
   due.client = client;
-  due.generation = cues_[client].generation;
+  due.generation = cue_of(client).generation;
   due.part = line.part;
   due.step = line.step;
   due.intended = draw_at_;
-  due.possible = std::max(draw_at_, cues_[client].connected);
-  cues_[client].said = draw_at_;
+  due.possible = std::max(draw_at_, cue_of(client).connected);
+  cue_of(client).said = draw_at_;
   draw_at_ = drawn_from_ + options_.send_every * static_cast<std::int64_t>(++drawn_);
   return due;
 }
@@ -293,8 +293,8 @@ void Schedule::curtain(Nanos now, Nanos spread) {
   curtain_ = true;
   draw_at_ = never;
   std::int64_t place = 0;
-  for (std::uint32_t client = 0; client < cues_.size(); ++client) {
-    Cue& cue = cues_[client];
+  for (std::uint32_t client = plan_.mine.first; client < plan_.mine.last; ++client) {
+    Cue& cue = cue_of(client);
     step_off_stage(client);
     if (!cue.on || cue.generation == none || cue.step > part(client).farewell) continue;
     // Nobody says goodbye who has not come in: the farewell was recorded after the login and the joins.

@@ -76,8 +76,13 @@ class Schedule {
 
   const Part& part(std::uint32_t client) const { return score_.parts[plan_.part_of(client)]; }
   // Slots of a client: the page's gates, then its variables.
-  Seen& seen(std::uint32_t client, std::size_t slot) { return seen_[client * slots_ + slot]; }
-  const Seen& seen(std::uint32_t client, std::size_t slot) const { return seen_[client * slots_ + slot]; }
+  Cue& cue_of(std::uint32_t client) { return cues_[client - plan_.mine.first]; }
+  Seen& seen(std::uint32_t client, std::size_t slot) {
+    return seen_[(client - plan_.mine.first) * slots_ + slot];
+  }
+  const Seen& seen(std::uint32_t client, std::size_t slot) const {
+    return seen_[(client - plan_.mine.first) * slots_ + slot];
+  }
   std::size_t slot_of(const Need& need) const { return score_.page.gates().size() + need.variable; }
   std::uint32_t fellow(std::uint32_t client, std::uint32_t part) const {
     return plan_.copy_of(client) * plan_.members + part;

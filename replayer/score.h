@@ -68,6 +68,7 @@ struct Part {
   // Said whenever nothing was for `wait`, by the wall's clock at any speed; it is no step of the script.
   std::optional<Step> keepalive;
   bool becomes_ready = false;        // its login was seen to end
+  std::uint32_t last_waiting = 0;    // behind the last step that waits for the server
   std::uint32_t after_login = 0;     // first step that the recording sent after `ready`
   std::uint32_t first_chat = 0;      // first chat step, or steps.size()
   std::uint32_t farewell = 0;        // first step after the last chat message: what is said on leaving

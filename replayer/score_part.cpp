@@ -314,6 +314,10 @@ void PartCompiler::finish(const Conversation& recorded) {
 
   if (const auto self = score_.names.self(member_)) part_.public_name = static_cast<std::uint32_t>(*self);
   name_speakers();
+  for (std::size_t i = 0; i < part_.steps.size(); ++i) {
+    const Step& step = part_.steps[i];
+    if (step.gate != no_slot || !step.needs.empty()) part_.last_waiting = static_cast<std::uint32_t>(i) + 1;
+  }
   // What the chat's own steps waited for comes again in each round.
   part_.looped.resize(seen_.size());
   std::vector<std::uint32_t> before = part_.looped;

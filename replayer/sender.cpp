@@ -41,8 +41,10 @@ Sender::Sender(Engine& engine)
       schedule_(engine.score, engine.plan, engine.options),
       random_(engine.options.seed),
       live_(engine.live[engine.options.workers]) {
-  if (!engine.score.page.variables().empty()) variables_.resize(engine.plan.clients());
+  if (!engine.score.page.variables().empty())
+    variables_.resize(engine.plan.mine.last - engine.plan.mine.first);
   tally_.sent_by_kind.resize(engine.score.page.kinds());
+  tally_.steps.resize(engine.plan.steps.size());
 }
 
 Sender::~Sender() {
@@ -112,7 +114,7 @@ void Sender::take_notices() {
         schedule_.gate(notice.client, notice.generation, notice.slot, notice.at);
         break;
       case Notice::What::variable: {
-        auto& values = variables_[notice.client];
+        auto& values = variables_[notice.client - engine_.plan.mine.first];
         values.resize(engine_.score.page.variables().size());
         values[notice.slot] = notice.value;
         schedule_.variable(notice.client, notice.generation, notice.slot, notice.at);
@@ -161,13 +163,13 @@ bool Sender::render(const Due& due, std::string& out, bool for_a_trace) {
   if (message.has_inserts()) {
     const auto wall = std::chrono::system_clock::now().time_since_epoch();
     moment.wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
-    moment.counter = engine_.links[due.client].sent.load(std::memory_order_relaxed);
+    moment.counter = engine_.link(due.client).sent.load(std::memory_order_relaxed);
     moment.random = &random_;
     if (!variables_.empty()) {
-      heard_ = variables_[due.client];
+      heard_ = variables_[due.client - engine_.plan.mine.first];
       heard_.resize(score.page.variables().size());
       for (const Need& need : step.needs) {
-        const auto& values = variables_[due.client - own_part + need.part];
+        const auto& values = variables_[due.client - engine_.plan.mine.first - own_part + need.part];
         if (need.variable < values.size()) heard_[need.variable] = values[need.variable];
       }
       moment.variables = heard_;
@@ -227,7 +229,7 @@ void Sender::announce(const Due& due, const Step& step, Nanos attempted) {
     name_.clear();
     if (name != no_name) score.names.append_value(name, plan.names_of(due.client), name_);
     said.key = score.page.delivery_key(*fanout, score.messages[step.message].kind(), bytes_, name_);
-    Block audience{0, plan.clients()};
+    Block audience = plan.mine;
     if (said.reaches == Said::Reaches::room) {
       if (room_name == no_name) return;
       audience = plan.members_of(score.names, room_name, due.client);
@@ -262,7 +264,7 @@ void Sender::send(const Due& due) {
   const Score& score = engine_.score;
   const Step& step = score.parts[due.part].step(due.step);
   const protocol::MessageTemplate& message = score.messages[step.message];
-  Link& link = engine_.links[due.client];
+  Link& link = engine_.link(due.client);
   ++tally_.scheduled;
   if (!render(due, bytes_)) {  // what the server said does not fit where it belongs
     engine_.worker_of(due.client).post(due.client, [generation = due.generation](Client& client) {
@@ -273,6 +275,10 @@ void Sender::send(const Due& due) {
 
   const Nanos attempted = engine_.now();
   tally_.lateness.add(attempted - due.possible);
+  if (const auto step_now = step_at(engine_.plan.steps, due.intended)) {
+    ++tally_.steps[*step_now].sent;
+    tally_.steps[*step_now].lateness.add(attempted - due.possible);
+  }
   const Token::Claim claim = link.token.claim(due.generation, most_queued);
   if (claim == Token::Claim::gone) return;  // the connection ended; its outcome says why
   if (claim == Token::Claim::full) {
@@ -280,6 +286,7 @@ void Sender::send(const Due& due) {
     return;
   }
   if (step.answered) {
+    engine_.worker_of(due.client).expect_answer();
     const auto& rule = score.page.answers()[step.rule];
     link.awaited.push({due.intended, due.step, static_cast<std::uint16_t>(due.part), step.rule,
                        score.page.correlation(rule, protocol::Side::client, message.kind(), bytes_)});
@@ -310,7 +317,7 @@ void Sender::send(const Due& due) {
 
 // The token stays set and travels to the worker, with what the kernel did not take.
 void Sender::hand_over(const Due& due, std::string_view rest, Nanos attempted, error_code error) {
-  if (error) engine_.links[due.client].token.begin_close();
+  if (error) engine_.link(due.client).token.begin_close();
   engine_.worker_of(due.client)
       .post(due.client,
             [generation = due.generation, out = Outgoing{std::string(rest), attempted},

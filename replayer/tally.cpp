@@ -42,6 +42,8 @@ void Tally::merge(const Tally& other) {
   for (const auto& [answer, count] : other.others) others[answer] += count;
   proceeded += other.proceeded;
   fanout.merge(other.fanout);
+  if (steps.size() < other.steps.size()) steps.resize(other.steps.size());
+  for (std::size_t i = 0; i < other.steps.size(); ++i) steps[i].merge(other.steps[i]);
   pushback.merge(other.pushback);
 }
 

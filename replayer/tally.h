@@ -3,6 +3,7 @@
 #pragma once
 
 #include "replayer/fanout.h"
+#include "replayer/steps.h"
 #include "traces/format/event.h"
 #include "traces/format/sketch.h"
 #include "traces/protocol/page.h"
@@ -59,6 +60,7 @@ struct Tally {
   Fanout fanout;
   // both
   Sketch pushback;
+  std::vector<StepTally> steps;  // of a climb: one for each of the plan's
 
   void merge(const Tally& other);
 };

@@ -3,6 +3,7 @@
 #include "traces/format/quantity.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace chorus::replayer {
 namespace {
@@ -15,6 +16,7 @@ constexpr Nanos harmless_lateness = 1ms;
 constexpr int share_of_latency = 10;  // one tenth
 constexpr Nanos longest_stand_still = 250ms;
 constexpr double contended = 0.9;  // of all processors
+constexpr double saturated = 0.9;  // of all processors, by ourselves
 
 struct Quantile {
   double q;
@@ -64,6 +66,16 @@ Verdict judge(const RunResult& result) {
   if (tally.own_failures > 0) {
     verdict.reasons.push_back(std::to_string(tally.own_failures) +
                               " connections could not be opened by this machine (files, ports or memory)");
+  }
+  for (const std::string& lost : result.lost) verdict.reasons.push_back(lost);
+  const double used =
+      result.cpu_s / std::chrono::duration<double>(std::max(result.duration, Nanos(1))).count();
+  if (const double processors = std::max(1u, std::thread::hardware_concurrency());
+      used > saturated * processors && result.duration > 1s) {
+    verdict.reasons.push_back("the generator itself used " +
+                              std::to_string(static_cast<int>(used * 100 + 0.5)) + " % of " +
+                              std::to_string(static_cast<int>(processors)) +
+                              " processors: it was saturated; ask for less, or for a larger machine");
   }
   verdict.valid = verdict.reasons.empty();
   return verdict;

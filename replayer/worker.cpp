@@ -7,8 +7,9 @@
 namespace chorus::replayer {
 namespace {
 
-constexpr std::size_t read_size = 64 * 1024;                 // bytes; one buffer for all clients of a worker
-constexpr auto sweep_every = std::chrono::milliseconds(50);  // deadlines are seconds
+constexpr std::size_t read_size = 64 * 1024;  // bytes; one buffer for all clients of a worker
+constexpr Nanos longest_rest = std::chrono::microseconds(500);  // of --coalesce auto
+constexpr auto sweep_every = std::chrono::milliseconds(50);     // deadlines are seconds
 
 // A copy that takes longer counts as not delivered (fanout.h): long enough for any server that is well, short
 // enough that what was lost before people leave is known as lost and not as in doubt.
@@ -24,14 +25,17 @@ Worker::Worker(Engine& engine, Block block, Live& live)
       block_(block),
       busy_(context_.get_executor()),
       sweeper_(context_),
+      port_(context_),
       read_buffer_(read_size, '\0'),
       copies_(engine.score.counts_copies && !engine.plan.trial
                   ? std::make_unique<Copies>(block.first, block.last, latest_copy, in_doubt)
                   : nullptr),
-      desk_{engine, context_, tally_, live, read_buffer_, watched_, copies_.get()} {
+      desk_{engine, port_, tally_, live, read_buffer_, watched_, copies_.get(), restless_, awaiting_} {
   tally_.received_by_kind.resize(engine.score.page.kinds());
   tally_.unanswered_by_kind.resize(engine.score.page.kinds());
   tally_.latency.resize(engine.score.page.kinds());
+  tally_.steps.resize(engine.plan.steps.size());
+  if (copies_) copies_->book.count_steps(engine.plan.steps, tally_.steps);
   clients_.reserve(block.last - block.first);
   for (std::uint32_t client = block.first; client < block.last; ++client)
     clients_.emplace_back(desk_, client);
@@ -43,7 +47,44 @@ Worker::~Worker() {
 
 void Worker::start() {
   sweep();
-  thread_ = std::thread([this] { context_.run(); });
+  port_.arm([this] { rung_ = true; });
+  thread_ = std::thread([this] { run(); });
+}
+
+// The worker's loop: without anything to read it sleeps in its context, which wakes it for what is posted,
+// for its timers, and for its port.
+void Worker::run() {
+  while (!context_.stopped()) {
+    if (!rung_) {
+      context_.run_one();
+      continue;
+    }
+    const std::uint32_t ticket = rest_.ticket();
+    const std::size_t ready = port_.look();
+    const bool more = ready == Port::most;
+    if (ready > 0 && !more) {
+      const Nanos now = engine_.now();
+      if (may_rest(now)) {
+        rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
+        context_.poll();
+        continue;
+      }
+    }
+    if (more) {
+      context_.poll();  // a flood must not starve what is posted
+      continue;
+    }
+    rung_ = false;
+    if (!stopping_) port_.arm([this] { rung_ = true; });
+  }
+}
+
+bool Worker::may_rest(Nanos now) {
+  if (stopping_) return false;
+  const Nanos since = now - looked_at_;
+  looked_at_ = now;
+  if (engine_.options.coalesce) return *engine_.options.coalesce > Nanos{0};
+  return since < 2 * longest_rest && restless_ == 0 && awaiting_.load(std::memory_order_relaxed) == 0;
 }
 
 void Worker::sweep() {
@@ -75,6 +116,7 @@ void Worker::join() {
   boost::asio::post(context_, [this] {
     stopping_ = true;
     sweeper_.cancel();
+    port_.close();
     busy_.reset();
   });
   thread_.join();

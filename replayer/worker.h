@@ -1,12 +1,19 @@
 // A worker: one io_context, one thread, one contiguous block of clients. It opens, reads and closes their
 // connections and shares nothing with other workers; what it counted is added after the join.
+//
+// After it has read all there was, a worker may rest (--coalesce): what arrives meanwhile is read in one go,
+// with one waking instead of many. With `auto` it rests at most 500 us, only while messages come fast, and
+// only while none of its clients connects, logs in, or is owed an answer. Times of arrival are the kernel's
+// then (connection.h).
 #pragma once
 
+#include "replayer/alarm.h"
 #include "replayer/client.h"
 
 #include <thread>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 namespace chorus::replayer {
@@ -26,7 +33,11 @@ class Worker {
   template <class Act>
   void post(std::uint32_t client, Act act) {
     boost::asio::post(context_, [this, client, act = std::move(act)]() mutable { act(at(client)); });
+    rest_.wake();
   }
+
+  // Sender's thread, before it sends what will be answered.
+  void expect_answer() noexcept { awaiting_.fetch_add(1, std::memory_order_relaxed); }
 
   void tell(const Said& said) { copies_->said.push(said); }  // sender's thread
 
@@ -36,6 +47,8 @@ class Worker {
 
  private:
   Client& at(std::uint32_t client) { return clients_[client - block_.first]; }
+  void run();
+  bool may_rest(Nanos now);
   void sweep();
 
   Engine& engine_;
@@ -43,12 +56,17 @@ class Worker {
   boost::asio::io_context context_{1};  // 1: only one thread runs it
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_;
   boost::asio::steady_timer sweeper_;  // looks at deadlines while there are any
+  Port port_;
+  Alarm rest_;
+  std::atomic<std::int64_t> awaiting_{0};  // answers
   std::thread thread_;
   // worker's thread only
   Tally tally_;
   std::string read_buffer_;
   std::vector<std::uint32_t> watched_;
-  bool stopping_ = false;
+  std::uint32_t restless_ = 0;  // clients
+  Nanos looked_at_{};           // when there last was something to read
+  bool stopping_ = false, rung_ = false;
   std::unique_ptr<Copies> copies_;
   Desk desk_;
   std::vector<Client> clients_;

@@ -17,6 +17,7 @@ replayer::Score score_of(std::size_t members) {
 
 replayer::Options wanting(std::uint32_t clients, std::uint32_t cohort = 1, std::uint32_t workers = 14) {
   replayer::Options options;
+  options.phase = chorus::replayer::nanoseconds{0};
   options.clients = clients;
   options.cohort = cohort;
   options.workers = workers;

@@ -42,6 +42,7 @@ struct Stage {
 
 replayer::Options crowd(std::uint32_t clients) {
   replayer::Options options;
+  options.phase = chorus::replayer::nanoseconds{0};
   options.clients = clients;
   options.ramp = 5ms;
   return options;

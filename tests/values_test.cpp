@@ -188,6 +188,7 @@ TEST_CASE("a keep-alive is sent after the recorded silence, at any speed, and is
   CHECK(score->parts[0].keepalive->wait == 1100ms);  // the longest silence before one
   CHECK(score->parts[0].steps.size() == 3);
   replayer::Options options;
+  options.phase = chorus::replayer::nanoseconds{0};
   options.scale = 1;
   options.speed = 0.5;  // the recorded 2.4 s between two messages become 4.8 s
   const replayer::Plan plan = replayer::make_plan(*score, options);

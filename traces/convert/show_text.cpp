@@ -75,10 +75,20 @@ class Sheet {
     for (std::size_t i = 0; i < shown(rows.size()); ++i) {
       const ConnectionSummary& row = rows[i];
       table.row({std::to_string(row.connection), seconds(row.opened), brief(row.ended - row.opened),
-                 show_size(row.bytes_to_server), show_size(row.bytes_to_client), row.end});
+                 show_size(row.bytes_to_server), show_size(row.bytes_to_client),
+                 row.end + canary_of(row.connection)});
     }
     table.print(out_);
     more(rows.size());
+  }
+
+  std::string canary_of(std::uint32_t connection) const {
+    for (const format::ClientRow& row : trace_.clients) {
+      if (row.client != connection || row.canary == format::Canary::None) continue;
+      return row.canary == format::Canary::FromBefore ? "  (canary, from before the crowd)"
+                                                      : "  (canary, joined the complete crowd)";
+    }
+    return {};
   }
 
   void kinds() {

@@ -17,6 +17,7 @@ namespace chorus::format {
 using Nanos = std::chrono::nanoseconds;  // of the monotonic clock, since the start of the trace
 using Bytes = std::string_view;          // octets, not text
 using schema::BlockKind;
+using schema::Canary;
 using schema::Codec;
 using schema::EventKind;
 using schema::Outcome;
@@ -42,6 +43,7 @@ struct ClientRow {
   std::uint32_t steps = 0;
   std::int64_t connect_ns = -1, ready_ns = -1;
   bool kept = false;
+  Canary canary = Canary::None;
 };
 
 inline constexpr std::uint32_t shared_by_all = 0xffffffff;

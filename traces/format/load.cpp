@@ -73,6 +73,7 @@ std::uint64_t hash_of(const Trace& trace) {
     hash.number(static_cast<std::uint64_t>(row.outcome) << 1 | std::uint64_t{row.kept});
     hash.number(Nanos(row.connect_ns));
     hash.number(Nanos(row.ready_ns));
+    if (row.canary != Canary::None) hash.number(static_cast<std::uint64_t>(row.canary));
   }
   hash.table(BlockKind::Bindings, trace.bindings.size());
   for (const Binding& row : trace.bindings) {

@@ -59,9 +59,14 @@ TableBlock pack_clients(std::span<const ClientRow> rows) {
   const auto ready =
       write_column(builder, column_of<I64>(rows, [](const ClientRow& row) { return row.ready_ns; }));
   const auto kept = write_column(builder, column_of<U8>(rows, [](const ClientRow& row) { return row.kept; }));
-  return finish(
-      BlockKind::Clients, rows.size(), builder,
-      schema::CreateClients(builder, client, copy, origin, outcome, reason, steps, connect, ready, kept));
+  const bool canaries =
+      std::any_of(rows.begin(), rows.end(), [](const ClientRow& row) { return row.canary != Canary::None; });
+  const auto canary =
+      canaries ? write_column(builder, column_of<U8>(rows, [](const ClientRow& row) { return row.canary; }))
+               : 0;
+  return finish(BlockKind::Clients, rows.size(), builder,
+                schema::CreateClients(builder, client, copy, origin, outcome, reason, steps, connect, ready,
+                                      kept, canary));
 }
 
 TableBlock pack_bindings(std::span<const Binding> rows) {
@@ -150,6 +155,9 @@ Expected<void> unpack(const schema::Clients& table, const BlockHeader& header, C
   const auto connect = columns.rows(table.connect_ns(), header.count, "connect_ns");
   const auto ready = columns.rows(table.ready_ns(), header.count, "ready_ns");
   const auto kept = columns.rows(table.kept(), header.count, "kept");
+  const bool canaries = table.canary() != nullptr && table.canary()->size() > 0;
+  const auto canary =
+      canaries ? columns.rows(table.canary(), header.count, "canary") : std::span<const std::uint8_t>{};
   if (!columns.ok()) return columns.result();
   content.clients.resize(header.count);
   for (std::size_t i = 0; i < header.count; ++i) {
@@ -159,6 +167,10 @@ Expected<void> unpack(const schema::Clients& table, const BlockHeader& header, C
     content.clients[i] = {client[i],   copy[i],  origin[i],  static_cast<Outcome>(outcome[i]),
                           reason[i],   steps[i], connect[i], ready[i],
                           kept[i] == 1};
+    if (!canaries) continue;
+    columns.require(canary[i] <= static_cast<std::uint8_t>(Canary::JoinedLate),
+                    "a client is an unknown canary");
+    content.clients[i].canary = static_cast<Canary>(canary[i]);
   }
   return columns.result();
 }

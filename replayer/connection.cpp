@@ -1,0 +1,237 @@
+#include "replayer/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+
+#ifdef __linux__
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#endif
+
+namespace chorus::replayer {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+Nanos age_of_stamp(Nanos stamp, Nanos wall_now) noexcept {
+  const Nanos age = wall_now - stamp;
+  return age < Nanos{0} || age > std::chrono::seconds(1) ? Nanos{0} : age;
+}
+
+void Connection::connect(User& user, const tcp::endpoint& target, const asio::ip::address* source,
+                         bool stamps) {
+  user_ = &user;
+  stamps_ = stamps;
+  error_code error;
+  socket_ = std::make_unique<Socket>(port_->context());
+  socket_->open(target.protocol(), error);
+  if (!error) socket_->non_blocking(true, error);
+  if (!error) socket_->set_option(tcp::no_delay(true), error);
+  if (!error && source != nullptr) {
+#ifdef __linux__
+    // Without it the system picks a port before it knows the destination, and runs out at 28,000 for all
+    // sources.
+    const int on = 1;
+    setsockopt(socket_->native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+#endif
+    socket_->bind(tcp::endpoint(*source, 0), error);
+  }
+  if (error) return user_->on_connected(error);
+  socket_->async_connect(target, [this, life = life_](const error_code& result) {
+    if (life == life_) user_->on_connected(result);
+  });
+}
+
+#ifdef __linux__
+
+namespace {
+
+error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
+
+}  // namespace
+
+Port::Port(asio::io_context& context)
+    : context_(context), set_(epoll_create1(EPOLL_CLOEXEC)), bell_(context) {
+  error_code ignored;  // without a set, listen() fails and says why
+  if (set_ >= 0) bell_.assign(set_, ignored);
+}
+
+Port::~Port() {
+  close();
+}
+
+void Port::close() {
+  error_code ignored;
+  bell_.close(ignored);
+  set_ = -1;
+}
+
+void Port::arm(std::function<void()> rung) {
+  if (set_ < 0) return;
+  bell_.async_wait(decltype(bell_)::wait_read, [rung = std::move(rung)](const error_code& error) {
+    if (!error) rung();
+  });
+}
+
+std::size_t Port::look() {
+  epoll_event events[most];
+  const int ready = epoll_wait(set_, events, most, 0);
+  for (int i = 0; i < ready; ++i) static_cast<Connection*>(events[i].data.ptr)->ready(events[i].events);
+  return ready < 0 ? 0 : static_cast<std::size_t>(ready);
+}
+
+// Asio's part ends here: its own epoll set would be woken by every message too.
+error_code Connection::listen() {
+  error_code error;
+  file_ = socket_->release(error);
+  if (error) return error;
+  socket_.reset();
+  const int on = 1;
+  if (stamps_ && setsockopt(file_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) stamps_ = false;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = this;
+  return epoll_ctl(port_->set_, EPOLL_CTL_ADD, file_, &event) == 0 ? error_code{} : last_error();
+}
+
+void Connection::listen_again() {}
+
+Handle Connection::handle() const noexcept {
+  return file_ >= 0 || !socket_ ? file_ : socket_->native_handle();
+}
+
+void Connection::close() noexcept {
+  ++life_;
+  socket_.reset();
+  if (file_ >= 0) ::close(file_);
+  file_ = -1;
+  waits_for_room_ = false;
+  rest_ = {};
+}
+
+void Connection::ready(std::uint32_t events) {
+  const std::uint32_t life = life_;
+  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && waits_for_room_) write_rest();
+  if (life == life_ && (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && file_ >= 0)
+    user_->on_readable();
+}
+
+std::size_t Connection::read(std::string& into, Nanos& ago, error_code& error) {
+  error.clear();
+  ago = Nanos{0};
+  ssize_t size = -1;
+  if (!stamps_) {
+    do {
+      size = ::recv(file_, into.data(), into.size(), 0);
+    } while (size < 0 && errno == EINTR);
+  } else {
+    iovec buffer{into.data(), into.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+    msghdr message{};
+    message.msg_iov = &buffer;
+    message.msg_iovlen = 1;
+    do {
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      size = ::recvmsg(file_, &message, 0);
+    } while (size < 0 && errno == EINTR);
+    const cmsghdr* note = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (note != nullptr && note->cmsg_level == SOL_SOCKET && note->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec stamp{}, wall{};
+      std::memcpy(&stamp, CMSG_DATA(note), sizeof stamp);
+      clock_gettime(CLOCK_REALTIME, &wall);
+      const auto nanos = [](const timespec& time) {
+        return std::chrono::seconds(time.tv_sec) + Nanos(time.tv_nsec);
+      };
+      ago = age_of_stamp(nanos(stamp), nanos(wall));
+    }
+  }
+  if (size > 0) return static_cast<std::size_t>(size);
+  error = size == 0                                 ? error_code(asio::error::eof)
+          : errno == EAGAIN || errno == EWOULDBLOCK ? error_code(asio::error::would_block)
+                                                    : last_error();
+  return 0;
+}
+
+void Connection::write(std::string_view bytes) {
+  rest_ = bytes;
+  write_rest();
+}
+
+void Connection::write_rest() {
+  error_code error;
+  while (!rest_.empty() && !error) rest_.remove_prefix(direct_send(file_, rest_, error));
+  const bool full = error == asio::error::would_block;
+  watch(full);
+  if (full) return;
+  rest_ = {};
+  user_->on_written(error);
+}
+
+void Connection::watch(bool for_room) {
+  if (for_room == waits_for_room_) return;
+  waits_for_room_ = for_room;
+  epoll_event event{};
+  event.events = EPOLLIN | (for_room ? EPOLLOUT : 0u);
+  event.data.ptr = this;
+  epoll_ctl(port_->set_, EPOLL_CTL_MOD, file_, &event);
+}
+
+#else
+
+Port::Port(asio::io_context& context) : context_(context) {}
+Port::~Port() = default;
+void Port::close() {}
+void Port::arm(std::function<void()>) {}
+std::size_t Port::look() {
+  return 0;
+}
+
+error_code Connection::listen() {
+  listen_again();
+  return {};
+}
+
+void Connection::listen_again() {
+  socket_->async_wait(tcp::socket::wait_read, [this, life = life_](const error_code& error) {
+    if (life == life_ && error != asio::error::operation_aborted) user_->on_readable();
+  });
+}
+
+Handle Connection::handle() const noexcept {
+  return socket_->native_handle();
+}
+
+void Connection::close() noexcept {
+  ++life_;
+  if (!socket_) return;
+  error_code ignored;
+  socket_->cancel(ignored);  // pending operations end with "aborted", not with an odd error
+  socket_->close(ignored);
+  socket_.reset();
+}
+
+std::size_t Connection::read(std::string& into, Nanos& ago, error_code& error) {
+  ago = Nanos{0};
+  return socket_->read_some(asio::buffer(into), error);
+}
+
+void Connection::write(std::string_view bytes) {
+  asio::async_write(*socket_, asio::buffer(bytes),
+                    [this, life = life_](const error_code& error, std::size_t) {
+                      if (life == life_ && error != asio::error::operation_aborted) user_->on_written(error);
+                    });
+}
+
+#endif
+
+}  // namespace chorus::replayer
