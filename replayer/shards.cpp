@@ -189,6 +189,7 @@ struct Shards::Impl {
                                 one.heard.resize(before + size);
                                 if (!error) return listen(one);
                                 reap(one);
+                                one.pipe.reset();  // before the stage that it belongs to
                                 if (--left == 0) all_gone();
                               });
   }
