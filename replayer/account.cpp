@@ -81,6 +81,16 @@ json::array divergences_to_json(const Account& account) {
                     {"got", clients.got},
                     {"try", stop.reason.advice}});
   }
+  const Fanout& fanout = account.result.tally.fanout;
+  if (fanout.missing() + fanout.duplicated > 0) {
+    list.push_back({{"reason", fanout.missing() > 0 ? "copies were not delivered" : "copies came twice"},
+                    {"clients", nullptr},
+                    {"copies", fanout.missing() + fanout.duplicated},
+                    {"of", fanout.expected},
+                    {"expected", "each once"},
+                    {"got", std::to_string(fanout.missing()) + " missing, " +
+                                std::to_string(fanout.duplicated) + " twice"}});
+  }
   for (const auto& [other, count] : account.result.tally.others) {
     const auto& page = account.score.page;
     list.push_back({{"reason", other_answer(account, other)},

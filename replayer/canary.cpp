@@ -49,9 +49,9 @@ void Canaries::play(bool joins_late) {
   playing->session.joined_late = joins_late;
   playing->session.begins = now;
   playing->session.plan = make_canary(score_, crowd_, sessions_++, now);
-  playing->live = std::make_unique<Live[]>(2);
+  playing->live = std::make_unique<LiveBoard>(1, 1);
   playing->troupe = std::make_unique<Troupe>(
-      score_, playing->session.plan, options_, addresses_, trace_, std::span(playing->live.get(), 2), start_,
+      score_, playing->session.plan, options_, addresses_, trace_, playing->live->share(0), start_,
       [this, it = playing.get()] { boost::asio::post(stage_, [this, it] { has_left(it); }); });
   playing->troupe->start();
   playing_.push_back(std::move(playing));

@@ -40,7 +40,7 @@ class Canaries {
  private:
   struct Playing {
     CanarySession session;
-    std::unique_ptr<Live[]> live;
+    std::unique_ptr<LiveBoard> live;
     std::unique_ptr<Troupe> troupe;
   };
   static constexpr std::uint32_t most_sessions = 64;

@@ -33,7 +33,11 @@ void Client::open() {
   state_ = State::connecting;
   retrying_ = false;
   ++attempts_;
-  deadline_ = engine.now() + engine.options.timeout;
+  const Nanos now = engine.now();
+  // Who waited for a place among the pending ones while the server took nobody need not wait once more.
+  const Nanos since = std::max(planned_, Nanos(engine.accepted_last.load(std::memory_order_relaxed)));
+  if (attempts_ == 1 && now - since >= engine.options.timeout) return on_connected(asio::error::timed_out);
+  deadline_ = now + engine.options.timeout;
   desk_.watched.push_back(index_);
   weigh();
   const auto& sources = engine.sources;
@@ -65,6 +69,7 @@ void Client::on_connected(const error_code& result) {
                {"cannot connect: " + error.message(), "see the open files and ports of this machine"});
   }
   const Nanos now = engine.now();
+  engine.accepted_last.store(now.count(), std::memory_order_relaxed);
   if (connect_.count() < 0) bump(desk_.live.connected);
   connect_ = now - planned_;
   desk_.tally.connect.add(connect_);
@@ -165,6 +170,7 @@ void Client::leave_unanswered(const Awaited& awaited) {
   ++desk_.tally.unanswered_by_kind[kind];
   const Nanos age = desk_.engine.now() - awaited.intended;
   desk_.tally.latency[kind].add(age);
+  desk_.latency.add(age);
   if (StepTally* step = step_of(awaited.intended)) {
     ++step->unanswered;
     step->latency.add(age);
@@ -199,6 +205,7 @@ void Client::on_answer(const Awaited& awaited, KindId kind, Nanos now) {
   const auto& rule = score.page.answers()[awaited.rule];
   const Step& step = score.parts[awaited.part].step(awaited.step);
   desk_.tally.latency[rule.to].add(now - awaited.intended);
+  desk_.latency.add(now - awaited.intended);
   if (StepTally* counted = step_of(awaited.intended)) counted->latency.add(now - awaited.intended);
   note_settled(1);
   if (kind != step.answer) return answered_otherwise(rule, step, awaited.step, kind);

@@ -27,6 +27,7 @@ struct Desk {
   Port& port;
   Tally& tally;
   Live& live;
+  LiveTimes& latency;
   std::string& read_buffer;
   std::vector<std::uint32_t>& watched;  // clients that have a deadline
   Copies* copies = nullptr;             // nullptr: no message has an audience
@@ -49,6 +50,8 @@ class Client final : private Stage, private Connection::User {
   void give_up(std::uint32_t generation, const std::string& missing);  // a gate did not open in time
   void cannot_carry(std::uint32_t generation);  // a value of the server does not fit where it belongs
   void interrupt();                             // the run ends now
+  void
+  dismiss();  // the run ends before it came in: refused if it was turned away, else what it still waits for
 
   // Looks at the deadline; false when there is none any more.
   bool check(Nanos now);
@@ -71,6 +74,7 @@ class Client final : private Stage, private Connection::User {
   StepTally* step_of(Nanos intended) const;  // of a climb; nullptr between two steps
   void write_failed(const boost::system::error_code& error);
   void pump();
+  void note_unwritten();  // what is still queued when the connection ends
   const Awaited* owed() const;
   void settle();  // after the script's end: completed, or what is missing
   void end(format::Outcome outcome, Reason reason = {}, std::string got = {});
@@ -100,7 +104,7 @@ class Client final : private Stage, private Connection::User {
   std::uint32_t generation_ = 1;
   State state_ = State::idle;
   bool holding_ = false, writing_ = false, pumping_ = false;  // the token; a write is under way
-  bool retrying_ = false, restless_ = false;
+  bool retrying_ = false, dismissed_ = false, restless_ = false;
   std::uint8_t attempts_ = 0;
   std::uint16_t own_queued_ = 0;  // replies that wait for the token, counted in its word
   Connection connection_;

@@ -4,6 +4,8 @@
 #include "replayer/connector.h"
 #include "replayer/sender.h"
 
+#include <utility>
+
 namespace chorus::replayer {
 namespace {
 
@@ -45,6 +47,7 @@ void Client::finish(std::uint32_t generation) {
 void Client::settle() {
   note_awaited();
   if (owed() != nullptr) return;
+  if (dismissed_) return end(Outcome::Unfinished);
   if (!performer_.awaited().empty() && desk_.engine.now() < courtesy_ends_) return;
   const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
   if (part.server_closes && desk_.engine.now() < deadline_) return;  // it is the server's turn to hang up
@@ -109,7 +112,7 @@ void Client::server_ended(const error_code& error) {
   note_awaited();
   keep(error == asio::error::eof ? EventKind::ServerEnd : EventKind::ServerReset, words(error));
   const bool expected_end =
-      link.said_all.load(std::memory_order_relaxed) &&
+      !dismissed_ && link.said_all.load(std::memory_order_relaxed) &&
       (part.server_closes || state_ == State::draining || part.steps.back().wait <= hangs_up_together);
   if (expected_end && owed() == nullptr) {
     return end(score.judged ? Outcome::Completed : Outcome::Unjudged);
@@ -127,8 +130,25 @@ void Client::server_ended(const error_code& error) {
 }
 
 void Client::interrupt() {
-  if (state_ == State::concluded || state_ == State::closing) return;
+  if (state_ == State::concluded) return;
+  if (std::exchange(retrying_, false)) outcome_ = Outcome::Unfinished;  // there is no other attempt any more
   end(Outcome::Unfinished);
+}
+
+void Client::dismiss() {
+  note_awaited();
+  if (state_ == State::open && owed() != nullptr) {
+    dismissed_ = true;
+    state_ = State::draining;
+    deadline_ = desk_.engine.now() + desk_.engine.options.drain;
+    courtesy_ends_ = Nanos{0};
+    desk_.watched.push_back(index_);
+    return;
+  }
+  if (state_ != State::idle || !stop_) return interrupt();
+  retrying_ = false;
+  bump(desk_.live.refused);
+  end(Outcome::Refused, Reason(stop_->reason));
 }
 
 // The client's fate is known; the connection goes as soon as nobody writes on it.
@@ -136,11 +156,15 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
   if (state_ == State::closing || state_ == State::concluded) return;
   outcome_ = outcome;
   note_awaited();
-  if (!retrying_ && outcome != Outcome::Completed && outcome != Outcome::Unjudged &&
-      outcome != Outcome::Unfinished) {
+  const bool lost =
+      outcome != Outcome::Completed && outcome != Outcome::Unjudged && outcome != Outcome::Unfinished;
+  stop_.reset();
+  if (lost) {
     // Who never got in is counted with all others that did not, whichever part was to be played.
     const std::uint32_t part = connect_.count() < 0 ? 0 : desk_.engine.plan.part_of(index_);
     stop_ = Stop{std::move(reason), part, desk_.engine.link(index_).sent.load(std::memory_order_relaxed)};
+  }
+  if (lost && !retrying_) {
     diverge(expected(), got.empty() ? stop_->reason.what : std::move(got));
     if (outcome != Outcome::Refused) bump(desk_.live.failed);
   }
@@ -175,9 +199,9 @@ void Client::close_now() {
   connection_.close();
   desk_.engine.sender->notify({Notice::What::gone, index_, generation_, 0, Nanos{}});
   desk_.engine.link(index_).token.end(++generation_);
+  note_unwritten();
   holding_ = writing_ = false;
   own_queued_ = 0;
-  outbox_.clear();
   weigh();
   if (retrying_) {
     state_ = State::idle;

@@ -3,6 +3,8 @@
 #include "replayer/client.h"
 #include "replayer/sender.h"
 
+#include <algorithm>
+
 #include <boost/asio/error.hpp>
 
 namespace chorus::replayer {
@@ -37,8 +39,19 @@ void Client::on_reply(std::string bytes) {
   pump();
 }
 
+void Client::note_unwritten() {
+  const auto from_the_sender = [](const Outgoing& message) { return message.attempted.count() >= 0; };
+  desk_.tally.pushed_back +=
+      static_cast<std::uint64_t>(std::count_if(outbox_.begin(), outbox_.end(), from_the_sender));
+  if (writing_ && from_the_sender(in_flight_)) ++desk_.tally.pushed_back;
+  outbox_.clear();
+}
+
 void Client::message_comes(std::uint32_t generation, Outgoing message) {
-  if (generation != generation_) return;
+  if (generation != generation_) {
+    ++desk_.tally.pushed_back;  // it waited behind a full socket, and its connection has ended
+    return;
+  }
   desk_.engine.link(index_).token.arrived();
   outbox_.push_back(std::move(message));
   pump();

@@ -6,7 +6,7 @@
 
 namespace chorus::replayer {
 
-Connector::Connector(Engine& engine) : engine_(engine), random_(engine.options.seed) {
+Connector::Connector(Engine& engine) : engine_(engine), random_(engine.options.seed + engine.plan.mine.first) {
   std::vector<Entry> entries;
   entries.reserve(engine.plan.mine.size());
   for (std::uint32_t client = engine.plan.mine.first; client < engine.plan.mine.last; ++client) {
@@ -60,7 +60,7 @@ void Connector::run() {
     }
     for (; curtain_.load() && !planned_.empty(); planned_.pop()) {
       const std::uint32_t client = planned_.top().client;
-      engine_.worker_of(client).post(client, [](Client& late) { late.interrupt(); });
+      engine_.worker_of(client).post(client, [](Client& late) { late.dismiss(); });
     }
     const bool room = pending_.load(std::memory_order_acquire) < engine_.options.pending;
     if (planned_.empty() || !room) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "replayer/link.h"
+#include "replayer/live_board.h"
 #include "replayer/plan.h"
 #include "traces/format/writer.h"
 
@@ -20,12 +21,6 @@ class Connector;
 class Sender;
 class Worker;
 
-// Read by the live line while the run goes on; each is written by one thread, or rarely.
-struct Live {
-  std::atomic<std::uint64_t> settled{0}, connected{0}, sent{0}, received{0}, refused{0}, failed{0},
-      concluded{0};
-};
-
 // Of a counter that one thread writes and others read.
 inline void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
@@ -40,13 +35,14 @@ struct Engine {
   std::chrono::steady_clock::time_point start;  // all Nanos of a run count from here
   format::Writer* trace = nullptr;              // may be null; thread-safe
   std::unique_ptr<Link[]> links;                // see link()
-  std::span<Live> live;                         // one for each worker, and the last for the sender
+  LiveShare live;
   Connector* connector = nullptr;
   Sender* sender = nullptr;
   std::vector<std::unique_ptr<Worker>> workers{};
   std::function<void()> on_all_concluded{};  // called once, by a worker's thread
   std::atomic<std::uint32_t> remaining{0};
-  bool stamps = false;  // the kernel notes when bytes arrive: something is timed by it
+  std::atomic<std::int64_t> accepted_last{0};  // ns: when the server last took a connection
+  bool stamps = false;                         // the kernel notes when bytes arrive: something is timed by it
 
   Nanos now() const noexcept { return std::chrono::steady_clock::now() - start; }
   Link& link(std::uint32_t client) const noexcept { return links[client - plan.mine.first]; }

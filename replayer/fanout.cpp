@@ -160,6 +160,7 @@ void FanoutBook::heard(std::uint32_t client, std::uint64_t key, Nanos now) {
     return;
   }
   pending_.give(best.serial, best.slot);
+  slowest_ = std::max(slowest_, now - pending_.at(best.serial).sent);
   if (best.fit != Fit::certain) {
     ++result_.ambiguous;
     return;
@@ -226,6 +227,7 @@ void FanoutBook::settle() {
   const bool to_one = (line.audience & private_audience) != 0;
   const std::uint32_t index = to_one ? Audiences::privately : line.audience;
   auto& room = audiences_.room(index);
+  const Nanos doubt = std::max(doubt_, slowest_);
   for (std::uint32_t word = 0; word < message.words; ++word) {
     for (std::uint64_t bits = pending_.waiting_word(message, word); bits != 0; bits &= bits - 1) {
       const std::uint32_t slot = 64 * word + static_cast<std::uint32_t>(std::countr_zero(bits));
@@ -233,8 +235,8 @@ void FanoutBook::settle() {
                                    : index == Audiences::everybody ? slot
                                                                    : room.client[slot];
       const Nanos since = to_one ? audiences_.connected_since(client) : audiences_.since(index, slot);
-      const bool stayed = to_one ? audiences_.stayed_connected(client, message.sent, doubt_)
-                                 : audiences_.stayed(index, slot, message.sent, doubt_);
+      const bool stayed = to_one ? audiences_.stayed_connected(client, message.sent, doubt)
+                                 : audiences_.stayed(index, slot, message.sent, doubt);
       if (message.sent <= since && !stayed) {
         ++result_.ambiguous;
         continue;

@@ -8,8 +8,8 @@
 //   neither said it leaves nor gone until its copy comes or the message is settled. Expected once, delivered
 //   once or never; never is a gap.
 // - Ambiguous, counted once whether or not the copy comes: its entering was said but not confirmed before
-//   `sent`; or it was certain and leaves, or is gone, before the copy. Who stayed for longer than `doubt`
-//   after `sent` and has no copy has missed it.
+//   `sent`; or it was certain and leaves, or is gone, before the copy. Who stayed for longer than `doubt`,
+//   and than the slowest copy so far took, after `sent` and has no copy has missed it.
 // - Ambiguous, counted once if a copy comes: it entered after `sent`, or said within patience before `sent`
 //   that it leaves; for all and one also: it was not known to be connected.
 // - Further copies: duplicated. A copy to whom nothing was said, or later than patience: unexpected.
@@ -111,6 +111,7 @@ class FanoutBook {
 
   const std::uint32_t first_, last_;
   const Nanos patience_, doubt_;
+  Nanos slowest_{};  // copy so far
   Nanos last_sent_ = Nanos::min();
   Audiences audiences_;
   PendingMessages pending_;

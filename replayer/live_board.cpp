@@ -9,32 +9,61 @@
 
 namespace chorus::replayer {
 
-LiveBoard::LiveBoard(std::size_t counters) {
+LiveBoard::LiveBoard(std::uint32_t processes, std::uint32_t workers)
+    : processes_(processes), each_(workers + 1) {
 #ifdef _WIN32
-  Live* memory = static_cast<Live*>(::operator new(counters * sizeof(Live), std::align_val_t(alignof(Live))));
+  memory_ = ::operator new(bytes());
 #else
-  void* shared =
-      mmap(nullptr, counters * sizeof(Live), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) throw std::bad_alloc();
-  Live* memory = static_cast<Live*>(shared);
+  memory_ = shared;
 #endif
-  std::uninitialized_default_construct_n(memory, counters);
-  live_ = {memory, counters};
+  const std::size_t count = std::size_t{processes_} * each_;
+  auto* counters = static_cast<Live*>(memory_);
+  auto* times = reinterpret_cast<LiveTimes*>(counters + count);
+  std::uninitialized_default_construct_n(counters, count);
+  std::uninitialized_default_construct_n(times, count);
+  counters_ = {counters, count};
+  times_ = {times, count};
 }
 
 LiveBoard::~LiveBoard() {
-  std::destroy(live_.begin(), live_.end());
 #ifdef _WIN32
-  ::operator delete(live_.data(), std::align_val_t(alignof(Live)));
+  ::operator delete(memory_);
 #else
-  munmap(live_.data(), live_.size_bytes());
+  munmap(memory_, bytes());
 #endif
+}
+
+std::size_t LiveBoard::bytes() const noexcept {
+  static_assert(alignof(LiveTimes) <= alignof(Live) && sizeof(Live) % alignof(Live) == 0);
+  static_assert(std::is_trivially_destructible_v<Live> && std::is_trivially_destructible_v<LiveTimes>);
+  return std::size_t{processes_} * each_ * (sizeof(Live) + sizeof(LiveTimes));
+}
+
+LiveShare LiveBoard::share(std::uint32_t process) const noexcept {
+  const std::size_t first = std::size_t{process} * each_;
+  return {counters_.subspan(first, each_), times_.subspan(first, each_)};
 }
 
 std::uint64_t LiveBoard::sum(std::atomic<std::uint64_t> Live::*counter) const noexcept {
   std::uint64_t total = 0;
-  for (const Live& live : live_) total += (live.*counter).load(std::memory_order_relaxed);
+  for (const Live& live : counters_) total += (live.*counter).load(std::memory_order_relaxed);
   return total;
+}
+
+std::vector<const LiveTimes*> LiveBoard::lateness() const {
+  std::vector<const LiveTimes*> list;
+  for (std::uint32_t process = 0; process < processes_; ++process)
+    list.push_back(&share(process).times.back());
+  return list;
+}
+
+std::vector<const LiveTimes*> LiveBoard::latency() const {
+  std::vector<const LiveTimes*> list;
+  for (std::uint32_t process = 0; process < processes_; ++process)
+    for (const LiveTimes& times : share(process).times.first(each_ - 1)) list.push_back(&times);
+  return list;
 }
 
 }  // namespace chorus::replayer

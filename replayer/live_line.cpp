@@ -1,5 +1,7 @@
 #include "replayer/live_line.h"
 
+#include "traces/convert/table.h"
+
 #include <cstdio>
 
 #ifdef _WIN32
@@ -26,11 +28,20 @@ bool standard_error_is_a_terminal() {
 }  // namespace
 
 LiveLine::LiveLine(Subject subject, boost::asio::io_context& stage, bool show)
-    : subject_(std::move(subject)), timer_(stage), show_(show), terminal_(standard_error_is_a_terminal()) {
+    : subject_(std::move(subject)),
+      timer_(stage),
+      show_(show),
+      terminal_(standard_error_is_a_terminal()),
+      lateness_shown_(subject_.board.lateness()),
+      lateness_sampled_(subject_.board.lateness()),
+      latency_shown_(subject_.board.latency()),
+      latency_sampled_(subject_.board.latency()) {
   for (const char* name :
        {"connected", "sent", "received", "refused", "failed", "concluded", "rss_bytes", "cpu_s"}) {
     series_.push_back({name, {}});
   }
+  series_.push_back({"lateness_p99_ns", {}});
+  series_.push_back({"latency_p99_ns", {}});
   if (subject_.watch) {
     series_.push_back({"server_cpu_s", {}});
     series_.push_back({"server_rss_bytes", {}});
@@ -82,6 +93,15 @@ void LiveLine::sample(Nanos now) {
   const Usage own = subject_.own_usage();
   point(static_cast<double>(own.rss_bytes));
   point(own.cpu_s);
+  // Of the second that has passed; nothing where nothing was sent or answered.
+  for (TimesWindow* window : {&lateness_sampled_, &latency_sampled_}) {
+    const auto p99 = window->next(0.99);
+    if (p99) {
+      point(static_cast<double>(p99->count()));
+    } else {
+      ++next;
+    }
+  }
   if (!subject_.watch) return;
   server_before_ = server_;
   server_ = usage_of(*subject_.watch);
@@ -94,7 +114,9 @@ void LiveLine::show(Nanos now, double sending, double receiving) {
   const auto count = [&](std::atomic<std::uint64_t> Live::*counter) {
     return static_cast<unsigned long long>(subject_.board.sum(counter));
   };
-  std::string server;
+  std::string server, times;
+  if (const auto late = lateness_shown_.next(0.99)) times += "  lateness p99 " + convert::brief(*late);
+  if (const auto latency = latency_shown_.next(0.99)) times += "  latency p99 " + convert::brief(*latency);
   if (subject_.watch && !server_) server = "  the server's process has ended";
   if (server_ && server_before_ && between_samples_ > Nanos{0}) {
     const double share =
@@ -104,10 +126,11 @@ void LiveLine::show(Nanos now, double sending, double receiving) {
   }
   std::fprintf(stderr,
                "%s%5.0fs  %llu of %u connected  sending %.0f/s  receiving %.0f/s  refused %llu  failed %llu  "
-               "done %llu%s%s",
+               "done %llu%s%s%s",
                terminal_ ? "\r\033[K" : "", std::chrono::duration<double>(now).count(),
                count(&Live::connected), subject_.clients, sending, receiving, count(&Live::refused),
-               count(&Live::failed), count(&Live::concluded), server.c_str(), terminal_ ? "" : "\n");
+               count(&Live::failed), count(&Live::concluded), times.c_str(), server.c_str(),
+               terminal_ ? "" : "\n");
   std::fflush(stderr);
   drawn_ = terminal_;
 }

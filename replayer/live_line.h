@@ -4,6 +4,7 @@
 
 #include "replayer/live_board.h"
 #include "replayer/resources.h"
+#include "traces/format/event.h"
 
 #include <functional>
 #include <vector>
@@ -11,6 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 namespace chorus::replayer {
+
+using format::Nanos;
 
 class LiveLine {
  public:
@@ -38,6 +41,7 @@ class LiveLine {
   bool drawn_ = false;
   Nanos shown_at_{}, sampled_at_{}, last_{};
   std::uint64_t last_sent_ = 0, last_received_ = 0;
+  TimesWindow lateness_shown_, lateness_sampled_, latency_shown_, latency_sampled_;
   std::optional<Usage> server_, server_before_;  // at the last two samples
   Nanos between_samples_{};
   std::vector<format::Series> series_;

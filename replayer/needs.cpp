@@ -80,7 +80,8 @@ Expected<Needs> needs_of(const Plan& plan, const Options& options, const boost::
                      number(grants.ports * sources) +
                      "; give more source addresses (--source 127.0.0.2-127.0.0.9)"};
     }
-    // The kernel looks for a free port by trying: where nine tenths are taken, 10,000 connects a second become 500.
+    // The kernel looks for a free port by trying: where nine tenths are taken, 10,000 connects a second
+    // become 500.
     sources = (needs.ports * 2 + grants.ports - 1) / grants.ports;
     for (std::uint64_t i = 1; i <= sources; ++i)
       needs.sources.push_back("127.0." + number(i / 250) + "." + number(i % 250 + 1));

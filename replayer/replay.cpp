@@ -5,11 +5,15 @@
 #include "traces/format/reader.h"
 #include "traces/format/writer.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <thread>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -84,29 +88,52 @@ std::string unjudged_in_words(const Score& score) {
          " and nothing can be judged (exit 2; --unjudged accepts it)";
 }
 
-// The first signal ends the run early, with a full report; the second one ends the process.
+// The first signal ends the run early, with a full report; the second one ends the process, also while the
+// report waits for a reader: so they have a thread of their own.
 class Signals {
  public:
   Signals(asio::io_context& stage, std::function<void()>& interrupt)
-      : signals_(stage, SIGINT, SIGTERM), interrupt_(interrupt) {
+      : stage_(stage), interrupt_(interrupt), signals_(context_) {
+    for (const int number : {SIGINT, SIGTERM}) {
+      signals_.add(number);
+#ifndef _WIN32
+      // Asio's own handler has no SA_RESTART: it would cut a report short that waits to be read.
+      struct sigaction action {};
+      sigaction(number, nullptr, &action);
+      action.sa_flags |= SA_RESTART;
+      sigaction(number, &action, nullptr);
+#endif
+    }
     wait();
+    thread_ = std::thread([this] { context_.run(); });
   }
-  bool seen() const noexcept { return seen_; }
+  ~Signals() {
+    context_.stop();
+    thread_.join();
+  }
+  bool seen() const noexcept {
+    return seen_.load();
+  }
 
  private:
   void wait() {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (error) return;
-      if (seen_) std::_Exit(130);
-      seen_ = true;
+      if (seen_.exchange(true)) std::_Exit(130);
       say("ending early; once more to abort");
-      if (interrupt_) interrupt_();
+      asio::post(stage_, [this] {
+        if (interrupt_) interrupt_();
+      });
       wait();
     });
   }
+
+  asio::io_context& stage_;
+  std::function<void()>& interrupt_;  // the stage's thread
+  asio::io_context context_{1};
   asio::signal_set signals_;
-  std::function<void()>& interrupt_;
-  bool seen_ = false;
+  std::atomic<bool> seen_{false};
+  std::thread thread_;
 };
 
 std::string names_in_words(const Score& score, const Plan& plan) {
@@ -134,20 +161,26 @@ std::optional<Exit> try_login(const Score& score, const Plan& crowd, const Optio
   one.watch.reset();
   one.climb.reset();
   one.canary = false;
-  LiveBoard board(one.workers + 1);
+  LiveBoard board(1, one.workers);
   const RunResult result =
       perform({score, plan, one, addresses, board, nullptr, nullptr, false}, stage, interrupt);
   const Counts counts = count(result);
-  if (counts.refused + counts.failed + counts.disconnected == 0) return std::nullopt;
+  const bool got_in = counts.refused + counts.failed + counts.disconnected == 0;
+  if (got_in && !result.interrupted) return std::nullopt;
   const Verdict verdict = judge(result);
-  std::cerr << "chorus replay: the trial login of one copy failed; no crowd was started\n"
-            << explain({score, plan, one, result, verdict}, 3);
+  if (got_in) {
+    say("ended before the crowd was started");
+    if (!options.json) std::cout << in_words({score, plan, one, result, verdict}) << std::flush;
+  } else {
+    std::cerr << "chorus replay: the trial login of one copy failed; no crowd was started\n"
+              << explain({score, plan, one, result, verdict}, 3);
+  }
   if (options.json) {
     json::object document = to_json({score, plan, one, result, verdict});
     document["trial"] = true;  // its figures are those of the one copy that tried
     std::cout << json::serialize(document) << std::endl;
   }
-  if (counts.connected == 0) return Exit::trouble;
+  if (counts.connected == 0 || result.interrupted) return Exit::trouble;
   return Exit::differs;
 }
 
@@ -266,6 +299,11 @@ Exit replay(const Options& wanted) {
   }
   if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
 
+  if (std::error_code ignored;
+      !options.output.empty() && !options.force && std::filesystem::exists(options.output, ignored)) {
+    return trouble(options.output + " exists already; name another file, or replace it with --force");
+  }
+
   // Need: whether the machine grants it.
   auto addresses = resolve(options);
   if (!addresses) return trouble(addresses.error().what);
@@ -279,6 +317,10 @@ Exit replay(const Options& wanted) {
     addresses = resolve(options);
     if (!addresses) return trouble(addresses.error().what);
   }
+  if (const auto refused = try_priority(options.priority); refused) {
+    return trouble("--priority: this system does not grant it (" + refused.message() +
+                   "); ask as root, or leave it out");
+  }
   if (options.watch && !usage_of(*options.watch)) {
     return trouble("--watch " + std::to_string(*options.watch) + ": there is no such process to look at");
   }
@@ -289,21 +331,13 @@ Exit replay(const Options& wanted) {
 
   // Share: before this process has any thread.
   const bool shared = needs->processes > 1;
-  LiveBoard board(shared ? Shards::counters_for(needs->processes, options.workers) : options.workers + 1);
+  LiveBoard board(needs->processes,
+                  shared ? Shards::workers_each(needs->processes, options.workers) : options.workers);
   std::unique_ptr<Shards> shards;
   if (shared) {
     auto forked = Shards::fork({score, plan, options, *addresses, board, needs->processes});
     if (!forked) return trouble(forked.error().what);
     shards = std::move(*forked);
-  }
-  std::unique_ptr<format::Writer> trace;
-  if (!options.output.empty()) {
-    format::WriterOptions writing;
-    writing.force = options.force;
-    writing.wait_when_full = shared;  // this process only joins what others wrote
-    auto created = format::Writer::create(options.output, writing);
-    if (!created) return trouble(created.error().what);
-    trace = std::move(*created);
   }
 
   // Try: the login of one copy.
@@ -315,12 +349,23 @@ Exit replay(const Options& wanted) {
     if (signals.seen()) return trouble("ended before the crowd was started");
   }
 
+  // A trace is begun when there is a crowd: a trial that failed leaves no .partial behind.
+  std::unique_ptr<format::Writer> trace;
+  if (!options.output.empty()) {
+    format::WriterOptions writing;
+    writing.force = options.force;
+    writing.wait_when_full = shared;  // this process only joins what others wrote
+    auto created = format::Writer::create(options.output, writing);
+    if (!created) return trouble(created.error().what);
+    trace = std::move(*created);
+  }
+
   // Connect, run, join, merge.
   const RunResult result =
       perform({score, plan, options, *addresses, board, shards.get(), trace.get(), true}, stage, interrupt);
 
   // Report.
-  const Verdict verdict = judge(result);
+  const Verdict verdict = judge(result, options.pace);
   const Account account{score, plan, options, result, verdict};
   const Exit status = report(account);
   if (trace) {

@@ -26,6 +26,7 @@ class Run {
         live_({production.board, production.plan.clients(), production.options.watch, start_,
                [this] { return own(); }},
               stage, production.show_live_line),
+        latency_(production.board.latency()),
         own_before_(own_usage()),
         server_before_(server()),
         processors_before_(Processors::look()) {
@@ -45,7 +46,7 @@ class Run {
     if (shards != nullptr) {
       shards->start(stage_, start_, left);
     } else {
-      troupe_ = std::make_unique<Troupe>(score, plan, options, addresses, trace, board.all(), start_,
+      troupe_ = std::make_unique<Troupe>(score, plan, options, addresses, trace, board.share(0), start_,
                                          [this, left] { asio::post(stage_, left); });
       troupe_->start();
     }
@@ -127,7 +128,6 @@ class Run {
     result_.rss_peak_bytes += after.rss_peak_bytes;
     result_.tally = std::move(crowd.tally);
     result_.clients = std::move(crowd.clients);
-    result_.sender_waited_for_processor = crowd.sender_waited_for_processor;
     if (canaries_) canaries_->crowd_has_left();
     end_if_all_left();
   }
@@ -157,6 +157,7 @@ class Run {
                           board.sum(&Live::connected),
                           board.sum(&Live::refused) + board.sum(&Live::failed),
                           true};
+    const auto latency = latency_.next(0.99);
     at_end_ = !at_end_;
     if (at_end_) {
       before_ = usage;
@@ -168,7 +169,8 @@ class Run {
     step.server_cpu_s -= before_.server_cpu_s;
     step.received -= before_.received;
     const double allowed = production_.options.tolerate * production_.plan.steps[step_ - 1].copies;
-    if (static_cast<double>(step.lost) > allowed) stop_climbing();
+    const Nanos limit = production_.options.step_limit.value_or(default_step_limit);
+    if (static_cast<double>(step.lost) > allowed || latency.value_or(Nanos{0}) > limit) stop_climbing();
   }
 
   void stop_climbing() {
@@ -187,6 +189,7 @@ class Run {
   std::unique_ptr<Canaries> canaries_;
   bool gone_ = false, at_end_ = false;
   std::size_t step_ = 0;
+  TimesWindow latency_;
   StepUsage before_;
   const Usage own_before_;
   const std::optional<Usage> server_before_;
@@ -228,6 +231,7 @@ RunResult perform(const Production& production, asio::io_context& stage, std::fu
   Run run(production, stage);
   interrupt = [&] { run.interrupt(); };
   run.start();
+  stage.restart();  // the end of a trial's work stopped it
   stage.run();
   interrupt = nullptr;
   return run.finish();

@@ -26,7 +26,6 @@ struct RunResult {
   std::vector<std::string> lost;            // in words
   std::vector<std::string> trace_problems;  // parts of the run's trace that are not whole
   Nanos duration{};
-  Nanos sender_waited_for_processor{};
   double processors_busy = 0;  // share of all processors, by anybody
   double cpu_s = 0;            // our own
   std::uint64_t rss_peak_bytes = 0;

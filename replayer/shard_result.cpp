@@ -136,15 +136,15 @@ void each_member(Way& way, Fanout& fanout) {
 template <class Way>
 void each_member(Way& way, Tally& tally) {
   way(tally.scheduled, tally.sent, tally.late_dropped, tally.pushed_back, tally.proceeded, tally.bytes_out,
-      tally.sent_by_kind, tally.lateness, tally.longest_stall, tally.received, tally.bytes_in,
-      tally.unanswered, tally.replies, tally.divergent, tally.own_failures, tally.received_by_kind,
-      tally.unanswered_by_kind, tally.latency, tally.connect, tally.ready, tally.divergences, tally.stops,
-      tally.others, tally.fanout, tally.pushback, tally.steps);
+      tally.sent_by_kind, tally.lateness, tally.longest_stall, tally.waited_for_processor, tally.received,
+      tally.bytes_in, tally.unanswered, tally.replies, tally.divergent, tally.own_failures,
+      tally.received_by_kind, tally.unanswered_by_kind, tally.latency, tally.connect, tally.ready,
+      tally.divergences, tally.stops, tally.others, tally.fanout, tally.pushback, tally.steps);
 }
 template <class Way>
 void each_member(Way& way, ShardResult& result) {
-  way(result.performance.tally, result.performance.clients, result.performance.sender_waited_for_processor,
-      result.cpu_s, result.rss_peak_bytes, result.interrupted, result.trace_problem);
+  way(result.performance.tally, result.performance.clients, result.cpu_s, result.rss_peak_bytes,
+      result.interrupted, result.trace_problem);
 }
 
 std::string pack(const ShardResult& result) {

@@ -26,16 +26,8 @@ namespace chorus::replayer {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace {
-
-std::uint32_t workers_each(std::uint32_t processes, std::uint32_t workers) noexcept {
+std::uint32_t Shards::workers_each(std::uint32_t processes, std::uint32_t workers) noexcept {
   return (workers + processes - 1) / processes;
-}
-
-}  // namespace
-
-std::size_t Shards::counters_for(std::uint32_t processes, std::uint32_t workers) noexcept {
-  return std::size_t{processes} * (workers_each(processes, workers) + 1);
 }
 
 #ifdef _WIN32
@@ -73,19 +65,18 @@ struct Order {
 struct Share {
   Plan plan;
   Options options;
-  std::span<Live> live;
+  LiveShare live;
   std::string trace;  // "" = none
 };
 
 Share share_of(const Shards::Wanted& wanted, std::uint32_t index) {
-  const std::uint32_t workers = workers_each(wanted.processes, wanted.options.workers);
+  const std::uint32_t workers = Shards::workers_each(wanted.processes, wanted.options.workers);
   Share share{make_shard(wanted.crowd, index, wanted.processes, workers), wanted.options,
-              wanted.board.all().subspan(std::size_t{index} * (workers + 1), workers + 1), ""};
+              wanted.board.share(index), ""};
   share.options.workers = workers;
   share.options.pending = std::max(1u, wanted.options.pending / wanted.processes);
   // All draw from one rate, in turns as good as at random.
   share.options.send_every = wanted.options.send_every * wanted.processes;
-  share.options.seed = wanted.options.seed + index;
   if (!wanted.options.output.empty()) share.trace = shard_trace_name(wanted.options.output, index);
   return share;
 }
@@ -316,7 +307,6 @@ Shards::Gathered Shards::gather(format::Writer* trace) {
     sum.tally.merge(result.performance.tally);
     sum.clients.insert(sum.clients.end(), result.performance.clients.begin(),
                        result.performance.clients.end());
-    sum.sender_waited_for_processor += result.performance.sender_waited_for_processor;
     gathered.cpu_s += result.cpu_s;
     gathered.rss_peak_bytes += result.rss_peak_bytes;
     gathered.interrupted = gathered.interrupted || result.interrupted;

@@ -24,10 +24,10 @@ class Shards {
     const Plan& crowd;
     const Options& options;
     const Addresses& addresses;
-    LiveBoard& board;         // of counters_for() counters
+    LiveBoard& board;         // for workers_each()
     std::uint32_t processes;  // at least 2
   };
-  static std::size_t counters_for(std::uint32_t processes, std::uint32_t workers) noexcept;
+  static std::uint32_t workers_each(std::uint32_t processes, std::uint32_t workers) noexcept;
 
   // Must be called before this process starts its first thread. The children wait for start(). Fails where
   // there is no fork().

@@ -21,6 +21,7 @@ void Tally::merge(const Tally& other) {
   add(sent_by_kind, other.sent_by_kind);
   lateness.merge(other.lateness);
   longest_stall = std::max(longest_stall, other.longest_stall);
+  waited_for_processor = std::max(waited_for_processor, other.waited_for_processor);
   received += other.received;
   bytes_in += other.bytes_in;
   unanswered += other.unanswered;

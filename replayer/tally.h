@@ -47,6 +47,7 @@ struct Tally {
   std::vector<std::uint64_t> sent_by_kind;
   Sketch lateness;
   std::chrono::nanoseconds longest_stall{0};
+  std::chrono::nanoseconds waited_for_processor{0};  // ready to run, and had none
   // worker
   std::uint64_t received = 0, bytes_in = 0, unanswered = 0, replies = 0, divergent = 0;
   std::uint64_t own_failures = 0;  // connections that this machine could not open

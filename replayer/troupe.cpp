@@ -18,7 +18,7 @@ std::size_t Engine::worker_index(std::uint32_t client) const {
 }
 
 Troupe::Troupe(const Score& score, Plan plan, Options options, const Addresses& addresses,
-               format::Writer* trace, std::span<Live> live, std::chrono::steady_clock::time_point start,
+               format::Writer* trace, const LiveShare& live, std::chrono::steady_clock::time_point start,
                std::function<void()> all_concluded)
     : plan_(std::move(plan)),
       options_(std::move(options)),
@@ -41,7 +41,8 @@ Troupe::Troupe(const Score& score, Plan plan, Options options, const Addresses& 
   for (std::uint32_t client = plan_.mine.first; client < plan_.mine.last; ++client)
     engine_.link(client).kept = trace != nullptr && plan_.kept(plan_.copy_of(client), options_.keep);
   for (std::size_t i = 0; i < plan_.blocks.size(); ++i)
-    engine_.workers.push_back(std::make_unique<Worker>(engine_, plan_.blocks[i], live[i]));
+    engine_.workers.push_back(
+        std::make_unique<Worker>(engine_, plan_.blocks[i], live.counters[i], live.times[i]));
 }
 
 // Whoever is not done by now is ended: the threads must be gone before what they use.
@@ -74,7 +75,6 @@ Performance Troupe::join() {
   for (const auto& worker : engine_.workers) worker->join();
   Performance performance;
   performance.tally.merge(sender_.tally());
-  performance.sender_waited_for_processor = sender_.waited_for_processor();
   performance.clients.reserve(plan_.mine.size());
   for (const auto& worker : engine_.workers) {
     performance.tally.merge(worker->tally());

@@ -23,15 +23,14 @@ struct Addresses {
 struct Performance {
   Tally tally;
   std::vector<format::ClientRow> clients;
-  Nanos sender_waited_for_processor{};
 };
 
 class Troupe {
  public:
-  // Score, addresses, trace (may be null) and `live` must outlive it; `live` holds one more than workers.
+  // Score, addresses, trace (may be null) and `live` must outlive it; `live` is for as many workers.
   // `all_concluded` is called once, by a worker's thread, when every client's fate is known.
   Troupe(const Score& score, Plan plan, Options options, const Addresses& addresses, format::Writer* trace,
-         std::span<Live> live, std::chrono::steady_clock::time_point start,
+         const LiveShare& live, std::chrono::steady_clock::time_point start,
          std::function<void()> all_concluded);
   ~Troupe();
   Troupe(const Troupe&) = delete;

@@ -38,18 +38,20 @@ std::string about_processors(const RunResult& result) {
   return (result.processors_busy >= contended ? "; the processors were contended ("
                                               : "; the processors were ") +
          busy + (result.processors_busy >= contended ? ")" : "") + ", the sender waited in all " +
-         show_duration(std::chrono::round<std::chrono::microseconds>(result.sender_waited_for_processor)) +
+         show_duration(std::chrono::round<std::chrono::microseconds>(result.tally.waited_for_processor)) +
          " for one";
 }
 
 }  // namespace
 
-Verdict judge(const RunResult& result) {
+Verdict judge(const RunResult& result, const Pace& pace) {
   const Tally& tally = result.tally;
   Verdict verdict;
   for (const Quantile& quantile : judged) {
     const Nanos late = tally.lateness.quantile(quantile.q);
-    const Nanos allowed = std::max(harmless_lateness, smallest_latency(tally, quantile.q) / share_of_latency);
+    // A grid's lateness is what was asked for.
+    const Nanos allowed = pace.grid_or_none() +
+                          std::max(harmless_lateness, smallest_latency(tally, quantile.q) / share_of_latency);
     if (late <= allowed) continue;
     verdict.reasons.push_back("lateness " + std::string(quantile.name) + " was " + show_duration(late) +
                               ", at most " + show_duration(allowed) + " is harmless" +

@@ -13,6 +13,6 @@ struct Verdict {
   std::vector<std::string> reasons;  // each with its figures; empty when valid
 };
 
-Verdict judge(const RunResult& result);
+Verdict judge(const RunResult& result, const Pace& pace = {});
 
 }  // namespace chorus::replayer

@@ -20,7 +20,7 @@ constexpr auto in_doubt = std::chrono::seconds(1);
 
 }  // namespace
 
-Worker::Worker(Engine& engine, Block block, Live& live)
+Worker::Worker(Engine& engine, Block block, Live& live, LiveTimes& latency)
     : engine_(engine),
       block_(block),
       busy_(context_.get_executor()),
@@ -30,7 +30,8 @@ Worker::Worker(Engine& engine, Block block, Live& live)
       copies_(engine.score.counts_copies && !engine.plan.trial
                   ? std::make_unique<Copies>(block.first, block.last, latest_copy, in_doubt)
                   : nullptr),
-      desk_{engine, port_, tally_, live, read_buffer_, watched_, copies_.get(), restless_, awaiting_} {
+      desk_{engine,       port_,    tally_,        live,      latency,
+            read_buffer_, watched_, copies_.get(), restless_, awaiting_} {
   tally_.received_by_kind.resize(engine.score.page.kinds());
   tally_.unanswered_by_kind.resize(engine.score.page.kinds());
   tally_.latency.resize(engine.score.page.kinds());

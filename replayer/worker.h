@@ -20,7 +20,7 @@ namespace chorus::replayer {
 
 class Worker {
  public:
-  Worker(Engine& engine, Block block, Live& live);
+  Worker(Engine& engine, Block block, Live& live, LiveTimes& latency);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -156,6 +156,7 @@ bool Hall::handle(Client client, const Packet& packet, Actions& actions) {
   if (!has_entered) return false;
   switch (type) {
     case Type::server_exit:
+      ++counts_.left;
       exit_server(client, packet, actions);
       break;
     case Type::room_enter:
@@ -165,6 +166,7 @@ bool Hall::handle(Client client, const Packet& packet, Actions& actions) {
       exit_room(client, packet, actions);
       break;
     default:
+      ++counts_.said;
       speak(client, packet, actions);
   }
   return true;

@@ -51,6 +51,8 @@ struct Counts {
   std::uint64_t refused = 0;      // "server full"
   std::uint64_t entered = 0;      // SERVER_ENTER answered with "created"
   std::uint64_t messages_in = 0;  // well-formed packets
+  std::uint64_t said = 0;         // of them: broadcast, multicast, unicast
+  std::uint64_t left = 0;         // and SERVER_EXIT
   std::uint64_t deliveries = 0;   // packets handed out, replies included
   std::uint64_t dropped = 0;      // by drop_one_in; not among the deliveries
   std::uint64_t malformed = 0;    // connections closed for what they sent

@@ -4,11 +4,13 @@
 #include "tests/chat_server/server.h"
 #include "traces/format/quantity.h"
 
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +35,6 @@ struct Options {
   chorus::chat::ServerOptions server;
   std::optional<Nanos> freeze_at;
   std::optional<Nanos> freeze_for;
-  std::optional<Nanos> kill_at;
   std::optional<Nanos> duration;
   bool stats = false;
 };
@@ -41,6 +42,21 @@ struct Options {
 int trouble(const std::string& what) {
   std::cerr << "chat-server: " << what << std::endl;
   return static_cast<int>(chorus::Exit::trouble);
+}
+
+chorus::Expected<chorus::chat::Moment> parse_moment(const std::string& text) {
+  const std::map<std::string, std::uint64_t Counts::*> names{{"accepted", &Counts::accepted},
+                                                             {"refused", &Counts::refused},
+                                                             {"entered", &Counts::entered},
+                                                             {"said", &Counts::said},
+                                                             {"left", &Counts::left}};
+  const auto equals = text.find('=');
+  const auto name = names.find(text.substr(0, equals));
+  std::uint64_t number = 0;
+  if (equals != std::string::npos)
+    std::from_chars(text.data() + equals + 1, text.data() + text.size(), number);
+  if (name == names.end() || number == 0) return chorus::Trouble{"write it as entered=20, not " + text};
+  return chorus::chat::Moment{text, name->second, number};
 }
 
 template <class Target>
@@ -92,7 +108,20 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--drop-one-in", rules.drop_one_in,
                  "leave out each Nth delivery of a CHAT packet, counted over all receivers; 0: none")
       ->option_text("N [0]");
-  add_duration(app, "--kill-at", options.kill_at, "die at D after the start, with exit status 1", "never");
+  add_duration(app, "--kill-at", options.server.kill_at, "die at D after the start, with exit status 1",
+               "never");
+  app.add_option_function<std::string>(
+         "--count-from",
+         [&options](const std::string& text) {
+           auto moment = parse_moment(text);
+           if (!moment) throw CLI::ValidationError("--count-from", moment.error().what);
+           options.server.moment = std::move(*moment);
+         },
+         "--freeze-at and --kill-at count from the Nth time (of each process) that a connection was "
+         "accepted, "
+         "somebody entered, a chat packet was said, or a SERVER_EXIT came; \"WHAT=N reached\" is printed "
+         "then")
+      ->option_text("accepted|refused|entered|said|left=N [the start]");
   app.add_option("--reset-one-in", rules.reset_one_in,
                  "reset each Nth accepted connection when it sends its SERVER_ENTER; 0: none")
       ->option_text("N [0]");
@@ -141,13 +170,6 @@ Counts serve(asio::io_context& io, tcp::acceptor acceptor, const Options& option
       if (!error) io.stop();
     });
   }
-  asio::steady_timer kill(io);
-  if (options.kill_at) {
-    kill.expires_after(*options.kill_at);
-    kill.async_wait([](const boost::system::error_code& error) {
-      if (!error) std::_Exit(1);
-    });
-  }
   server.start();
   ready();
   io.run();
@@ -161,6 +183,7 @@ void say_ready(const chorus::Address& address) {
 void print_stats(const Counts& counts) {
   std::cout << "{\"accepted\": " << counts.accepted << ", \"refused\": " << counts.refused
             << ", \"entered\": " << counts.entered << ", \"messages_in\": " << counts.messages_in
+            << ", \"said\": " << counts.said << ", \"left\": " << counts.left
             << ", \"deliveries\": " << counts.deliveries << ", \"dropped\": " << counts.dropped
             << ", \"malformed\": " << counts.malformed << ", \"misread\": " << counts.misread
             << ", \"lost\": " << counts.lost << ", \"slow_closed\": " << counts.slow_closed << "}"

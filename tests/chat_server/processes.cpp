@@ -23,6 +23,8 @@ void add(Counts& sum, const Counts& counts) {
   sum.refused += counts.refused;
   sum.entered += counts.entered;
   sum.messages_in += counts.messages_in;
+  sum.said += counts.said;
+  sum.left += counts.left;
   sum.deliveries += counts.deliveries;
   sum.dropped += counts.dropped;
   sum.malformed += counts.malformed;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iostream>
 #include <utility>
 
@@ -70,16 +71,38 @@ Server::Server(tcp::acceptor acceptor, const ServerOptions& options)
       read_buffer_(read_size, '\0'),
       accept_again_(acceptor_.get_executor()),
       next_delayed_(acceptor_.get_executor()),
-      freeze_timer_(acceptor_.get_executor()) {}
+      freeze_timer_(acceptor_.get_executor()),
+      kill_timer_(acceptor_.get_executor()) {}
 
 Server::~Server() = default;
 
 void Server::start() {
   accept();
-  if (!options_.freeze) return;
-  freeze_timer_.expires_after(options_.freeze->at);
-  freeze_timer_.async_wait([this](const error_code& error) {
-    if (!error) freeze();
+  if (!options_.moment) set_timers();
+}
+
+void Server::look_for_the_moment() {
+  if (moment_passed_ || !options_.moment) return;
+  if (hall_.counts().*options_.moment->count < options_.moment->reaches) return;
+  moment_passed_ = true;
+  std::cout << options_.moment->name << " reached" << std::endl;
+  set_timers();
+}
+
+void Server::set_timers() {
+  if (options_.freeze && options_.freeze->at == 0ns) {
+    freeze();
+  } else if (options_.freeze) {
+    freeze_timer_.expires_after(options_.freeze->at);
+    freeze_timer_.async_wait([this](const error_code& error) {
+      if (!error) freeze();
+    });
+  }
+  if (!options_.kill_at) return;
+  if (options_.kill_at == 0ns) std::_Exit(1);
+  kill_timer_.expires_after(*options_.kill_at);
+  kill_timer_.async_wait([](const error_code& error) {
+    if (!error) std::_Exit(1);
   });
 }
 
@@ -100,6 +123,7 @@ void Server::accept() {
 
 void Server::accepted(tcp::socket socket) {
   const auto client = hall_.open();
+  look_for_the_moment();
   if (!client) return;  // full: the socket closes without a word
   error_code error;
   socket.non_blocking(true, error);
@@ -165,6 +189,7 @@ void Server::read(const Held& connection) {
   }
   if (error) return end(connection);
   hall_.receive(connection->client, std::string_view(read_buffer_.data(), size), actions_);
+  look_for_the_moment();
   obey();
   if (connection->socket.is_open()) wait_readable(connection);
 }

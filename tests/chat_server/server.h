@@ -27,14 +27,23 @@ namespace chorus::chat {
 inline constexpr std::size_t queue_limit = 1u << 20;  // bytes queued for a client that does not read
 
 struct Freeze {
-  std::chrono::nanoseconds at;  // from start()
+  std::chrono::nanoseconds at;  // from start(), or from the moment
   std::chrono::nanoseconds length;
+};
+
+// The moment when so many have done this for the first time: freeze and kill can count from it.
+struct Moment {
+  std::string name;  // as it was asked for
+  std::uint64_t Counts::*count;
+  std::uint64_t reaches;
 };
 
 struct ServerOptions {
   Rules rules;
   std::chrono::nanoseconds latency{0};  // between an action of the hall and its carrying out; order is kept
   std::optional<Freeze> freeze;
+  std::optional<std::chrono::nanoseconds> kill_at;  // from start(): the process dies, with exit status 1
+  std::optional<Moment> moment;  // freeze and kill count from it instead; "NAME reached" is printed then
 };
 
 // One thread: the one that runs the io_context, which must outlive the server. Ends when the context is
@@ -73,6 +82,8 @@ class Server {
   void write_when_possible(const Held& connection, std::span<const boost::asio::const_buffer> buffers);
   void end(const Held& connection);
 
+  void look_for_the_moment();
+  void set_timers();
   void freeze();
   void thaw();
 
@@ -87,6 +98,7 @@ class Server {
   std::vector<Held> to_write_;
   bool write_posted_ = false;
 
+  bool moment_passed_ = false;
   bool frozen_ = false;
   std::vector<Held> readable_when_thawed_;
   bool accept_when_thawed_ = false;
@@ -95,6 +107,7 @@ class Server {
   boost::asio::steady_timer accept_again_;
   boost::asio::steady_timer next_delayed_;
   boost::asio::steady_timer freeze_timer_;
+  boost::asio::steady_timer kill_timer_;
 };
 
 }  // namespace chorus::chat

@@ -42,6 +42,7 @@ class Listener {
  public:
   explicit Listener(std::uint16_t port = 0);  // 0: a free port
   std::uint16_t port() const { return port_; }
+  int file() const { return socket_.file(); }
   Socket accept();
   void close() { socket_.close(); }  // from now on connections are refused
 
