@@ -376,8 +376,11 @@ Exit exit_of(const Account& account) {
   if (!account.verdict.valid) return Exit::trouble;
   if (counts.unjudged > 0 && !account.options.unjudged) return Exit::trouble;
   if (counts.connected == 0 || account.result.interrupted) return Exit::trouble;
-  if (!account.plan.steps.empty())
-    return last_good_step(account) == account.plan.steps.size() ? Exit::ok : Exit::differs;
+  if (const std::size_t steps = account.plan.steps.size(); steps > 0) {
+    const std::size_t good = last_good_step(account);
+    if (good == steps) return Exit::ok;
+    return step_row(account, good).ours ? Exit::trouble : Exit::differs;
+  }
   const std::uint64_t lost = counts.refused + counts.failed + counts.disconnected;
   const double allowed = account.options.tolerate * account.plan.clients();
   const Fanout& fanout = account.result.tally.fanout;

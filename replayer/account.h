@@ -59,6 +59,7 @@ struct StepRow {
   std::optional<double>
       server_us_per_copy{};  // the server's processor time for each message that we received
   std::string trouble;       // "" = a good step
+  bool ours = false;         // the trouble is the generator\'s
 };
 StepRow step_row(const Account& account, std::size_t step);
 std::size_t last_good_step(const Account& account);  // so many steps, from the first on, were good

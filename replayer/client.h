@@ -9,7 +9,8 @@
 #include "replayer/performer.h"
 #include "replayer/tally.h"
 
-#include <optional>
+#include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,6 @@ class Client final : private Stage, private Connection::User {
   // Looks at the deadline; false when there is none any more.
   bool check(Nanos now);
   format::ClientRow row() const;
-  const std::optional<Stop>& stop() const noexcept { return stop_; }
 
  private:
   enum class State : std::uint8_t { idle, connecting, open, draining, closing, concluded };
@@ -74,6 +74,7 @@ class Client final : private Stage, private Connection::User {
   StepTally* step_of(Nanos intended) const;  // of a climb; nullptr between two steps
   void write_failed(const boost::system::error_code& error);
   void pump();
+  std::deque<Outgoing>& outbox();
   void note_unwritten();  // what is still queued when the connection ends
   const Awaited* owed() const;
   void settle();  // after the script's end: completed, or what is missing
@@ -110,13 +111,13 @@ class Client final : private Stage, private Connection::User {
   Connection connection_;
   Performer performer_;
   std::vector<std::string> self_;  // the names it gives itself
-  std::vector<Outgoing> outbox_;   // oldest first
-  Outgoing in_flight_;             // what a write works on: it must not move
+  // Oldest first; while writing_ the first one is what a write works on. Null when there is nothing.
+  std::unique_ptr<std::deque<Outgoing>> outbox_;
   Nanos planned_{}, deadline_{never_}, courtesy_ends_{};
   Nanos connect_{-1}, ready_{-1};
   format::Outcome outcome_ = format::Outcome::None;
-  std::optional<Stop> stop_;
-  std::string expected_;  // the answer that it waited for in vain
+  std::unique_ptr<Stop> stop_;  // why it did not complete
+  std::string expected_;        // the answer that it waited for in vain
   static constexpr Nanos never_ = Nanos::max();
 };
 

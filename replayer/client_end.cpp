@@ -162,7 +162,8 @@ void Client::end(Outcome outcome, Reason reason, std::string got) {
   if (lost) {
     // Who never got in is counted with all others that did not, whichever part was to be played.
     const std::uint32_t part = connect_.count() < 0 ? 0 : desk_.engine.plan.part_of(index_);
-    stop_ = Stop{std::move(reason), part, desk_.engine.link(index_).sent.load(std::memory_order_relaxed)};
+    stop_ = std::make_unique<Stop>(std::move(reason), part,
+                                   desk_.engine.link(index_).sent.load(std::memory_order_relaxed));
   }
   if (lost && !retrying_) {
     diverge(expected(), got.empty() ? stop_->reason.what : std::move(got));

@@ -15,10 +15,10 @@ using format::EventKind;
 
 void Client::on_reply(std::string bytes) {
   if (state_ != State::open && state_ != State::draining) return;
-  if (outbox_.size() >= Sender::most_queued) {
+  if (outbox_ && outbox_->size() >= Sender::most_queued) {
     return end(format::Outcome::Failed,
                {"the server asks for replies and does not take them",
-                std::to_string(outbox_.size()) + " of them wait; the server does not read"});
+                std::to_string(outbox_->size()) + " of them wait; the server does not read"});
   }
   ++desk_.tally.replies;
   if (!holding_) {
@@ -35,16 +35,22 @@ void Client::on_reply(std::string bytes) {
     }
   }
   keep(EventKind::ToServer, bytes);
-  outbox_.push_back({std::move(bytes), Nanos{-1}});
+  outbox().push_back({std::move(bytes), Nanos{-1}});
   pump();
 }
 
+std::deque<Outgoing>& Client::outbox() {
+  if (!outbox_) outbox_ = std::make_unique<std::deque<Outgoing>>();
+  return *outbox_;
+}
+
 void Client::note_unwritten() {
-  const auto from_the_sender = [](const Outgoing& message) { return message.attempted.count() >= 0; };
+  if (!outbox_) return;
   desk_.tally.pushed_back +=
-      static_cast<std::uint64_t>(std::count_if(outbox_.begin(), outbox_.end(), from_the_sender));
-  if (writing_ && from_the_sender(in_flight_)) ++desk_.tally.pushed_back;
-  outbox_.clear();
+      static_cast<std::uint64_t>(std::count_if(outbox_->begin(), outbox_->end(), [](const Outgoing& message) {
+        return message.attempted.count() >= 0;
+      }));
+  outbox_.reset();
 }
 
 void Client::message_comes(std::uint32_t generation, Outgoing message) {
@@ -53,7 +59,7 @@ void Client::message_comes(std::uint32_t generation, Outgoing message) {
     return;
   }
   desk_.engine.link(index_).token.arrived();
-  outbox_.push_back(std::move(message));
+  outbox().push_back(std::move(message));
   pump();
 }
 
@@ -63,7 +69,7 @@ void Client::token_comes(std::uint32_t generation, Outgoing rest, error_code err
   for (; own_queued_ > 0; --own_queued_) desk_.engine.link(index_).token.arrived();
   if (state_ == State::closing) return close_now();
   if (error) return write_failed(error);
-  if (!rest.bytes.empty()) outbox_.insert(outbox_.begin(), std::move(rest));
+  if (!rest.bytes.empty()) outbox().push_front(std::move(rest));
   pump();
 }
 
@@ -87,14 +93,12 @@ void Client::pump() {
   if (pumping_) return;  // a write was done at once; the loop below goes on
   pumping_ = true;
   while (holding_ && !writing_ && state_ != State::closing && state_ != State::concluded) {
-    if (outbox_.empty()) {
+    if (!outbox_) {
       holding_ = !desk_.engine.link(index_).token.release_by_worker();
       break;
     }
     writing_ = true;
-    in_flight_ = std::move(outbox_.front());
-    outbox_.erase(outbox_.begin());
-    connection_.write(in_flight_.bytes);
+    connection_.write(outbox_->front().bytes);
   }
   pumping_ = false;
 }
@@ -102,7 +106,9 @@ void Client::pump() {
 void Client::on_written(const error_code& error) {
   writing_ = false;
   if (error) return write_failed(error);
-  const Nanos attempted = in_flight_.attempted;
+  const Nanos attempted = outbox_->front().attempted;
+  outbox_->pop_front();
+  if (outbox_->empty()) outbox_.reset();
   if (attempted.count() >= 0) desk_.tally.pushback.add(desk_.engine.now() - attempted);
   pump();
 }

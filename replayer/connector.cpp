@@ -6,7 +6,8 @@
 
 namespace chorus::replayer {
 
-Connector::Connector(Engine& engine) : engine_(engine), random_(engine.options.seed + engine.plan.mine.first) {
+Connector::Connector(Engine& engine)
+    : engine_(engine), random_(engine.options.seed + engine.plan.mine.first) {
   std::vector<Entry> entries;
   entries.reserve(engine.plan.mine.size());
   for (std::uint32_t client = engine.plan.mine.first; client < engine.plan.mine.last; ++client) {
