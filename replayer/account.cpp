@@ -104,7 +104,7 @@ json::array divergences_to_json(const Account& account) {
 }
 
 json::value fanout_to_json(const Account& account) {
-  constexpr std::size_t most_shown = 100;  // rooms, the worst first, and gaps
+  constexpr std::size_t most_shown = 100;  // rooms, the worst first
   if (!account.score.counts_copies) return nullptr;
   const Fanout& fanout = account.result.tally.fanout;
   std::vector<std::pair<std::uint32_t, Fanout::Copies>> worst(fanout.rooms.begin(), fanout.rooms.end());
@@ -119,7 +119,6 @@ json::value fanout_to_json(const Account& account) {
                      {"delivered", copies.delivered}});
   }
   for (const Fanout::Gap& gap : fanout.gaps) {
-    if (gaps.size() == most_shown) break;
     gaps.push_back({{"client", gap.client},
                     {"sender", gap.sender},
                     {"room", audience_name(account, gap.room)},

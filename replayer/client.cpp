@@ -99,11 +99,13 @@ void Client::refused(const std::string& what, const std::string& advice, std::st
 }
 
 // The worker's loop ends here most of the time: read what there is and look at it.
-void Client::on_readable() {
+void Client::on_readable(bool ends) {
   if (state_ != State::open && state_ != State::draining) return;  // the token's holder is still to come back
+  constexpr int most_rounds = 16;                                  // then the others have their turn
   const std::uint32_t generation = generation_;
   std::string& buffer = desk_.read_buffer;
-  for (int round = 0; round < 16; ++round) {  // then the others have their turn
+  int round = 0;
+  for (; round < most_rounds; ++round) {
     error_code error;
     Nanos ago{};
     const std::size_t size = connection_.read(buffer, ago, error);
@@ -111,10 +113,10 @@ void Client::on_readable() {
     if (error) return server_ended(error);
     hear({buffer.data(), size}, desk_.engine.now() - ago);
     if (generation != generation_ || state_ == State::closing) return;
-    if (size < buffer.size()) break;
+    if (size < buffer.size() && !ends) break;
   }
-  weigh();
-  connection_.listen_again();
+  if (restless_) weigh();
+  connection_.listen_again(round == most_rounds);
 }
 
 void Client::hear(protocol::Bytes bytes, Nanos now) {

@@ -62,7 +62,7 @@ class Client final : private Stage, private Connection::User {
   enum class State : std::uint8_t { idle, connecting, open, draining, closing, concluded };
 
   void on_connected(const boost::system::error_code& error) override;
-  void on_readable() override;
+  void on_readable(bool ends) override;
   void on_written(const boost::system::error_code& error) override;
   void refused(const std::string& what, const std::string& advice, std::string got = {});
   void hear(protocol::Bytes bytes, Nanos arrived);

@@ -98,9 +98,11 @@ void Client::pump() {
       break;
     }
     writing_ = true;
+    weigh();
     connection_.write(outbox_->front().bytes);
   }
   pumping_ = false;
+  if (restless_) weigh();
 }
 
 void Client::on_written(const error_code& error) {

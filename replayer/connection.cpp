@@ -53,6 +53,11 @@ void Connection::connect(User& user, const tcp::endpoint& target, const asio::ip
 
 namespace {
 
+// Edge-triggered: a message costs no second look at its socket. A read that does not fill the buffer has
+// emptied the socket, but for an end of stream that came with it: EPOLLRDHUP tells of that (epoll(7),
+// "Questions and answers", 9).
+constexpr std::uint32_t arrivals = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
 error_code last_error() {
   return {errno, boost::system::system_category()};
 }
@@ -98,12 +103,14 @@ error_code Connection::listen() {
   const int on = 1;
   if (stamps_ && setsockopt(file_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) stamps_ = false;
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = arrivals;
   event.data.ptr = this;
   return epoll_ctl(port_->set_, EPOLL_CTL_ADD, file_, &event) == 0 ? error_code{} : last_error();
 }
 
-void Connection::listen_again() {}
+void Connection::listen_again(bool more) {
+  if (more) watch();
+}
 
 Handle Connection::handle() const noexcept {
   return file_ >= 0 || !socket_ ? file_ : socket_->native_handle();
@@ -121,8 +128,8 @@ void Connection::close() noexcept {
 void Connection::ready(std::uint32_t events) {
   const std::uint32_t life = life_;
   if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && waits_for_room_) write_rest();
-  if (life == life_ && (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && file_ >= 0)
-    user_->on_readable();
+  if (life != life_ || file_ < 0 || (events & ~static_cast<std::uint32_t>(EPOLLOUT)) == 0) return;
+  user_->on_readable((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 }
 
 std::size_t Connection::read(std::string& into, Nanos& ago, error_code& error) {
@@ -171,17 +178,19 @@ void Connection::write_rest() {
   error_code error;
   while (!rest_.empty() && !error) rest_.remove_prefix(direct_send(file_, rest_, error));
   const bool full = error == asio::error::would_block;
-  watch(full);
+  if (full != waits_for_room_) {
+    waits_for_room_ = full;
+    watch();
+  }
   if (full) return;
   rest_ = {};
   user_->on_written(error);
 }
 
-void Connection::watch(bool for_room) {
-  if (for_room == waits_for_room_) return;
-  waits_for_room_ = for_room;
+// Also tells again of what is there already.
+void Connection::watch() {
   epoll_event event{};
-  event.events = EPOLLIN | (for_room ? EPOLLOUT : 0u);
+  event.events = arrivals | (waits_for_room_ ? EPOLLOUT : 0u);
   event.data.ptr = this;
   epoll_ctl(port_->set_, EPOLL_CTL_MOD, file_, &event);
 }
@@ -197,13 +206,13 @@ std::size_t Port::look() {
 }
 
 error_code Connection::listen() {
-  listen_again();
+  listen_again(true);
   return {};
 }
 
-void Connection::listen_again() {
+void Connection::listen_again(bool) {
   socket_->async_wait(tcp::socket::wait_read, [this, life = life_](const error_code& error) {
-    if (life == life_ && error != asio::error::operation_aborted) user_->on_readable();
+    if (life == life_ && error != asio::error::operation_aborted) user_->on_readable(false);
   });
 }
 

@@ -60,7 +60,8 @@ class Connection {
   class User {
    public:
     virtual void on_connected(const error_code& error) = 0;
-    virtual void on_readable() = 0;
+    virtual void on_readable(
+        bool ends) = 0;  // ends: read until there is an error, the end of stream or its like
     virtual void on_written(const error_code& error) = 0;  // all of what write() was given, or why not
 
    protected:
@@ -75,9 +76,9 @@ class Connection {
   // arrive.
   void connect(User& user, const boost::asio::ip::tcp::endpoint& target,
                const boost::asio::ip::address* source, bool stamps);
-  error_code listen();    // on_readable is called from here on whenever there is something to read
-  void listen_again();    // after each on_readable
-  void close() noexcept;  // the user hears no more of it
+  error_code listen();           // on_readable is called from here on whenever there is something to read
+  void listen_again(bool more);  // after each on_readable; more: not all that there is was read
+  void close() noexcept;         // the user hears no more of it
   Handle handle() const noexcept;
 
   // What there is, at most as much as fits; would_block when there is nothing. `arrived` is set to how long
@@ -94,7 +95,7 @@ class Connection {
 #ifdef __linux__
   void ready(std::uint32_t events);
   void write_rest();
-  void watch(bool for_room);
+  void watch();
 #endif
 
   Port* port_;

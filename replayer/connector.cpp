@@ -6,8 +6,7 @@
 
 namespace chorus::replayer {
 
-Connector::Connector(Engine& engine)
-    : engine_(engine), random_(engine.options.seed + engine.plan.mine.first) {
+Connector::Connector(Engine& engine) : engine_(engine), random_(engine.plan.seed_of(engine.options)) {
   std::vector<Entry> entries;
   entries.reserve(engine.plan.mine.size());
   for (std::uint32_t client = engine.plan.mine.first; client < engine.plan.mine.last; ++client) {

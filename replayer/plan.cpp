@@ -50,13 +50,19 @@ std::vector<StepWindow> climb(const Score& score, const Plan& plan, const Option
     step.copies = static_cast<std::uint32_t>(
         (std::min<std::uint64_t>(clients, options.climb->last) + plan.members - 1) / plan.members);
     step.ramp = begins;
-    step.from = begins + options.ramp * (step.copies - before) + settles_in(score, options.speed) + to_settle;
+    step.from = begins + options.ramp * (step.copies - before) + options.phase.value_or(options.ramp) +
+                settles_in(score, options.speed) + to_settle;
     step.until = step.from + options.hold.value_or(default_hold);
     begins = step.until;
     before = step.copies;
     steps.push_back(step);
     if (clients >= options.climb->last) return steps;
   }
+}
+
+// The first copy of a cohort that the crowd does not use.
+std::uint32_t first_behind(const Plan& crowd) noexcept {
+  return (crowd.copies + crowd.cohort - 1) / crowd.cohort * crowd.cohort;
 }
 
 }  // namespace
@@ -138,7 +144,7 @@ Plan make_trial(const Score& score, const Plan& crowd) {
   plan.members = static_cast<std::uint32_t>(score.parts.size());
   // A cohort of its own: its names and rooms are nobody else's.
   plan.cohort = crowd.cohort;
-  plan.first_copy = (crowd.copies + crowd.cohort - 1) / crowd.cohort * crowd.cohort;
+  plan.first_copy = first_behind(crowd);
   plan.started_ms = crowd.started_ms;
   plan.trial = true;
   plan.mine = {0, plan.clients()};
@@ -157,7 +163,7 @@ Plan make_canary(const Score& score, const Plan& crowd, std::uint32_t session, N
   plan.started_ms = crowd.started_ms;
   plan.canary = true;
   plan.begins = begins;
-  const std::uint32_t behind = crowd.copies + 1;  // the trial's names may still be known to the server
+  const std::uint32_t behind = first_behind(crowd) + 1;  // the trial's names may still be known to the server
   plan.named_as = behind + session % canary_names;
   plan.copies = crowd.copies + session + 1;
   plan.mine = {(plan.copies - 1) * plan.members, plan.copies * plan.members};
@@ -174,7 +180,7 @@ Plan make_shard(const Plan& crowd, std::uint32_t i, std::uint32_t processes, std
 }
 
 Expected<void> check_names(const Score& score, const Plan& plan) {
-  if (!plan.trial) {
+  if (!plan.trial && !plan.canary) {
     const auto* users = score.names.users();
     const std::uint32_t canaries = plan.has_canary() ? canary_names * plan.members : 0;
     if (users != nullptr && score.names.needs_users() && users->size() < plan.clients() + canaries)
@@ -185,8 +191,12 @@ Expected<void> check_names(const Score& score, const Plan& plan) {
     if (auto distinct = score.names.distinct(plan.copies, plan.members, plan.cohort); !distinct)
       return distinct.error();
   }
+  if (plan.has_canary()) {
+    if (auto fits = check_names(score, make_canary(score, plan, canary_names - 1, Nanos{0})); !fits)
+      return fits;
+  }
   std::string bytes, why;
-  for (const std::uint32_t client : {0u, plan.clients() - plan.members}) {
+  for (const std::uint32_t client : {plan.mine.first, plan.mine.last - plan.members}) {
     for (std::uint32_t part = 0; part < plan.members; ++part) {
       const Part& script = score.parts[part];
       const auto count = static_cast<std::uint32_t>(script.steps.size()) + (script.keepalive ? 1 : 0);

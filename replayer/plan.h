@@ -47,6 +47,8 @@ struct Plan {
   bool has_canary() const noexcept { return begins > Nanos{0} && !canary; }
   Nanos end_of_climb() const noexcept { return steps.empty() ? Nanos{0} : steps.back().until; }
   bool kept(std::uint32_t copy, std::uint32_t keep) const noexcept;
+  // Of what one process draws for its clients. What belongs to a client or a copy depends on --seed alone.
+  std::uint64_t seed_of(const Options& options) const noexcept { return options.seed + mine.first; }
   Nanos start_of(std::uint32_t client, const Score& score, const Options& options) const noexcept;
 };
 

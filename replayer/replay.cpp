@@ -291,11 +291,11 @@ Exit replay(const Options& wanted) {
                         std::chrono::system_clock::now().time_since_epoch())
                         .count();
   if (options.climb) {
-    options.duration = plan.end_of_climb();
+    options.duration = plan.end_of_climb() - plan.begins;
     options.loop = options.schedule == ScheduleKind::recorded;
   }
   if (options.schedule == ScheduleKind::random && !options.duration) {
-    options.duration = plan.begins + options.ramp * plan.copies + score.duration;
+    options.duration = options.ramp * plan.copies + score.duration;
   }
   if (const auto fits = check_names(score, plan); !fits) return trouble(fits.error().what);
 

@@ -51,7 +51,8 @@ class Run {
       troupe_->start();
     }
     if (options.duration && !plan.trial) {
-      curtain_.expires_at(start_ + *options.duration);
+      curtain_.expires_at(start_ + plan.begins +
+                          *options.duration);  // a canary's head start is not the crowd's
       curtain_.async_wait([this](const error_code& error) {
         if (!error && troupe_) troupe_->curtain();  // shards have a clock of their own
       });
@@ -168,7 +169,8 @@ class Run {
     step.cpu_s -= before_.cpu_s;
     step.server_cpu_s -= before_.server_cpu_s;
     step.received -= before_.received;
-    const double allowed = production_.options.tolerate * production_.plan.steps[step_ - 1].copies;
+    const double allowed =
+        production_.options.tolerate * production_.plan.steps[step_ - 1].copies * production_.plan.members;
     const Nanos limit = production_.options.step_limit.value_or(default_step_limit);
     if (static_cast<double>(step.lost) > allowed || latency.value_or(Nanos{0}) > limit) stop_climbing();
   }

@@ -11,7 +11,7 @@ Schedule::Schedule(const Score& score, const Plan& plan, const Options& options)
       slots_(score.page.gates().size() + score.page.variables().size()),
       cues_(plan.mine.size()),
       seen_(cues_.size() * slots_),
-      random_(options.seed + plan.mine.first) {}
+      random_(plan.seed_of(options)) {}
 
 Nanos Schedule::think(Nanos recorded) const {
   if (options_.speed == 1) return recorded;

@@ -36,7 +36,7 @@ Sender::Sender(Engine& engine)
       ready_(longest_turn),
       sendings_(longest_turn),
       batch_of_(engine.plan.mine.size()),
-      random_(engine.options.seed + engine.plan.mine.first),
+      random_(engine.plan.seed_of(engine.options)),
       live_(engine.live.counters.back()) {
   if (!engine.score.page.variables().empty()) variables_.resize(engine.plan.mine.size());
   tally_.sent_by_kind.resize(engine.score.page.kinds());

@@ -112,7 +112,7 @@ class Child {
                   start, [this] { asio::post(stage_, [this] { stage_.stop(); }); });
     troupe_ = &troupe;
     if (share_.options.duration) {
-      curtain_.expires_at(start + *share_.options.duration);
+      curtain_.expires_at(start + share_.plan.begins + *share_.options.duration);
       curtain_.async_wait([&](const error_code& ended) {
         if (!ended) troupe.curtain();
       });
@@ -236,7 +236,9 @@ Expected<std::unique_ptr<Shards>> Shards::fork(const Wanted& wanted) {
                      std::to_string(wanted.processes) + " could not be started: " + why};
     }
     if (pid == 0) {
-      ::signal(SIGINT, SIG_IGN);  // of the terminal: the parent decides what it means
+      // Of a terminal, or of who ends the whole group: the parent decides what they mean.
+      ::signal(SIGINT, SIG_IGN);
+      ::signal(SIGTERM, SIG_IGN);
       ::close(ends[0]);
       for (const Impl::One& other : all)
         if (other.file >= 0) ::close(other.file);

@@ -62,16 +62,11 @@ void Worker::run() {
     }
     const std::uint32_t ticket = rest_.ticket();
     const std::size_t ready = port_.look();
-    const bool more = ready == Port::most;
-    if (ready > 0 && !more) {
-      const Nanos now = engine_.now();
-      if (may_rest(now)) {
-        rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
-        context_.poll();
-        continue;
-      }
-    }
-    if (more) {
+    const Nanos now = engine_.now();
+    const bool rests = ready > 0 && ready < Port::most && may_rest(now);
+    if (rests)
+      rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
+    if (rests || ready == Port::most) {
       context_.poll();  // a flood must not starve what is posted
       continue;
     }

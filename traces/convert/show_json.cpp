@@ -4,6 +4,7 @@
 #include "traces/convert/show.h"
 #include "traces/convert/summary.h"
 
+#include <map>
 #include <ostream>
 
 #include <boost/json.hpp>
@@ -85,11 +86,19 @@ json::object run(const format::Trace& trace, const Summary& summary) {
                                         {"p999_us", us(s.quantile(0.999))},
                                         {"max_us", us(s.max())}};
   }
+  json::object series;  // by name: [time in s, value] each
+  for (const format::Series& row : trace.series) {
+    json::array points;
+    for (const format::Series::Point& point : row.points)
+      points.push_back(json::array{static_cast<double>(point.time.count()) / 1e9, point.value});
+    series[printable_words(row.name)] = std::move(points);
+  }
   const json::value* result = summary.info.if_contains("result");
   return {{"clients", trace.clients.size()},
           {"outcomes", clients},
           {"divergences", divergences},
           {"times", times},
+          {"series", series},
           {"result", result ? *result : json::value(nullptr)}};
 }
 
@@ -115,7 +124,15 @@ void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, 
   const Summary summary = summarise(trace);
   const ConnectionSummary& total = summary.total;
   json::array connections;
-  for (const ConnectionSummary& row : summary.connections) connections.push_back(connection(row));
+  std::map<std::uint32_t, format::Canary> canaries;
+  for (const format::ClientRow& row : trace.clients)
+    if (row.canary != format::Canary::None) canaries[row.client] = row.canary;
+  for (const ConnectionSummary& row : summary.connections) {
+    json::object one = connection(row);
+    if (const auto canary = canaries.find(row.connection); canary != canaries.end())
+      one["canary"] = canary->second == format::Canary::FromBefore ? "before" : "joined";
+    connections.push_back(std::move(one));
+  }
   const json::object document{
       {"schema", "chorus.show/1"},
       {"file", printable_words(trace.path.string())},

@@ -117,6 +117,7 @@ class Sheet {
     clients();
     divergences();
     quantiles();
+    course();
   }
 
   void verdict() {
@@ -166,6 +167,39 @@ class Sheet {
                  brief(s.quantile(0.9)), brief(s.quantile(0.99)), brief(s.quantile(0.999)), brief(s.max())});
     }
     table.print(out_);
+  }
+
+  // What the run was like at its quarters; counters as what came since the quarter before.
+  void course() {
+    constexpr std::size_t quarters = 4;
+    Table table("lrrrr");
+    for (const format::Series& series : trace_.series) {
+      if (series.points.size() < quarters) continue;
+      std::vector<std::string> cells{printable_words(series.name)};
+      double before = 0;
+      for (std::size_t quarter = 1; quarter <= quarters; ++quarter) {
+        const double value = series.points[series.points.size() * quarter / quarters - 1].value;
+        cells.push_back(course_cell(series.name, value, before));
+        before = value;
+      }
+      table.row(std::move(cells));
+    }
+    if (table.empty()) return;
+    out_ << "\nover the run, quarter by quarter (memory and times as they were, the others as what was "
+            "added)\n";
+    table.print(out_);
+  }
+
+  static std::string course_cell(const std::string& name, double value, double before) {
+    const auto ends_with = [&](std::string_view end) {
+      return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+    };
+    if (!(value >= 0) || value > 1e18) return "?";
+    if (ends_with("_bytes")) return show_size(static_cast<std::uint64_t>(value));
+    if (ends_with("_ns")) return brief(format::Nanos(static_cast<std::int64_t>(value)));
+    const double added = std::max(0.0, value - before);
+    if (ends_with("cpu_s")) return brief(format::Nanos(static_cast<std::int64_t>(added * 1e9)));
+    return std::to_string(static_cast<std::uint64_t>(added));
   }
 
   std::ostream& out_;
