@@ -26,7 +26,10 @@ class Client final : public Connection::User {
       : port_(context_),
         connection_(port_),
         acceptor_(elsewhere_, {boost::asio::ip::address_v4::loopback(), 0}) {}
-  ~Client() { connection_.close(); }
+  ~Client() {
+    connection_.close();
+    peer.reset();  // before the context that it belongs to
+  }
 
   void on_connected(const error_code& error) override { connected = error; }
   void on_readable(bool ends) override {

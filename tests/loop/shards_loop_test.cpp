@@ -104,7 +104,7 @@ void expect_interrupted(Crowd& crowd, const std::vector<pid_t>& children) {
   const auto document = document_of(finished);  // one document, whole
   CHECK(document.at("interrupted").as_bool());
   CHECK(count(document, "clients", "requested") == 30);
-  CHECK(count(document, "clients", "connected") == 30);
+  CHECK(count(document, "clients", "connected") > 0);  // the ramp may still go on
   CHECK(count(document, "clients", "interrupted") == 30);
   CHECK(count(document, "clients", "lost") == 0);
   CHECK(count(document, "messages", "sent") > 0);
