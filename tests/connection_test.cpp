@@ -2,6 +2,10 @@
 // wait is the context's own.
 #include "replayer/connection.h"
 
+#ifdef __linux__
+#include <sys/socket.h>
+#endif
+
 #include <optional>
 
 #include <boost/asio/buffer.hpp>
@@ -107,6 +111,33 @@ class Client final : public Connection::User {
   tcp::acceptor acceptor_;
 };
 
+#ifdef __linux__
+// Whether bytes over loopback get a stamp here, found with bare sockets; some sandboxes have none.
+bool kernel_stamps() {
+  boost::asio::io_context context;
+  tcp::acceptor acceptor(context, {boost::asio::ip::address_v4::loopback(), 0});
+  tcp::socket from(context);
+  from.connect(acceptor.local_endpoint());
+  tcp::socket to = acceptor.accept();
+  const int on = 1;
+  if (setsockopt(to.native_handle(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) return false;
+  const auto deadline = std::chrono::steady_clock::now() + 3s;
+  while (std::chrono::steady_clock::now() < deadline) {
+    boost::asio::write(from, boost::asio::buffer("?", 1));
+    char byte = 0;
+    iovec buffer{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+    msghdr message{};
+    message.msg_iov = &buffer;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (recvmsg(to.native_handle(), &message, 0) == 1 && CMSG_FIRSTHDR(&message) != nullptr) return true;
+  }
+  return false;
+}
+#endif
+
 }  // namespace
 
 TEST_CASE("a stamp's age is what the clock says, unless somebody set that clock", "[connection]") {
@@ -133,7 +164,16 @@ TEST_CASE("a connection hears what the other side says, and how long ago", "[con
   CHECK(client.ago >= 0ns);
   CHECK(client.ago <= 1s);
 #ifdef __linux__
-  CHECK((client.ago > 0ns) == stamps);
+  if (!stamps) {
+    CHECK(client.ago == 0ns);
+  } else if (kernel_stamps()) {
+    // The kernel begins to stamp some time after the first socket on the machine asked: not every byte has
+    // one.
+    for (std::size_t heard = 6; client.ago == 0ns; ++heard) {
+      boost::asio::write(*client.peer, boost::asio::buffer("!", 1));
+      client.until([&] { return client.heard.size() == heard; });
+    }
+  }
 #endif
 
   std::string buffer(16, '\0');
