@@ -2,6 +2,10 @@
 // This file is the table of subcommands; each one's options stand in its own room.
 #include "recorder/record_command.h"
 #include "replayer/replay_command.h"
+#include "traces/convert/cut_command.h"
+#include "traces/convert/export_command.h"
+#include "traces/convert/import_command.h"
+#include "traces/convert/merge_command.h"
 #include "traces/convert/show_command.h"
 #include "traces/protocol/protocols_command.h"
 #include "traces/report/describe.h"
@@ -42,6 +46,10 @@ int main(int argc, char** argv) {
 
   chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION);
   chorus::convert::add_show_command(app, exit_status, chorus::report::describer());
+  chorus::convert::add_cut_command(app, exit_status);
+  chorus::convert::add_merge_command(app, exit_status);
+  chorus::convert::add_import_command(app, exit_status);
+  chorus::convert::add_export_command(app, exit_status);
   chorus::replayer::add_replay_command(app, exit_status);
   chorus::report::add_diff_command(app, exit_status);
   chorus::protocol::add_protocols_command(app, exit_status);

@@ -18,20 +18,6 @@ using format::Event;
 using format::EventKind;
 namespace json = boost::json;
 
-std::string utc(std::int64_t wall_ns) {
-  using namespace std::chrono;
-  const sys_time<milliseconds> moment{duration_cast<milliseconds>(nanoseconds(wall_ns))};
-  const auto day = floor<days>(moment);
-  const year_month_day date(day);
-  const hh_mm_ss clock(moment - day);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
-}
-
 void append(std::string& to, const std::string& words) {
   to += (to.empty() ? "" : ", ") + words;
 }
@@ -78,6 +64,20 @@ void enter(ConnectionSummary& row, const Event& event) {
 }
 
 }  // namespace
+
+std::string utc(std::int64_t wall_ns) {
+  using namespace std::chrono;
+  const sys_time<milliseconds> moment{duration_cast<milliseconds>(nanoseconds(wall_ns))};
+  const auto day = floor<days>(moment);
+  const year_month_day date(day);
+  const hh_mm_ss clock(moment - day);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
 
 std::string seconds(format::Nanos time) {
   char text[32];

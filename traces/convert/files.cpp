@@ -1,0 +1,69 @@
+#include "traces/convert/files.h"
+
+#include "traces/format/output_file.h"
+
+#include <algorithm>
+
+namespace chorus::convert {
+namespace fs = std::filesystem;
+
+Expected<void> keep_apart(const fs::path& input, const fs::path& output) {
+  if (output.empty()) return Trouble{"-o is empty, expected the name of the file to write"};
+  for (const fs::path& written : {output, format::partial_name(output)}) {
+    std::error_code absent;
+    if (fs::equivalent(input, written, absent) && !absent)
+      return Trouble{"writing " + output.string() + " would write over its input " + input.string() +
+                     "; name another file with -o"};
+  }
+  return {};
+}
+
+Expected<NewTrace> NewTrace::create(const fs::path& path, format::Start start, bool force) {
+  format::WriterOptions options;
+  options.force = force;
+  options.start = start;
+  options.wait_when_full = true;
+  auto writer = format::Writer::create(path, options);
+  if (!writer) return writer.error();
+  return NewTrace(std::move(*writer), path);
+}
+
+NewTrace::~NewTrace() {
+  if (!writer_) return;
+  writer_.reset();
+  std::error_code ignored;
+  fs::remove(format::partial_name(path_), ignored);
+}
+
+Expected<void> NewTrace::finish() {
+  const auto closed = writer_->close();
+  if (closed) writer_.reset();
+  return closed;
+}
+
+std::vector<const format::Event*> in_order(const std::vector<format::Event>& events) {
+  std::vector<const format::Event*> order;
+  order.reserve(events.size());
+  for (const format::Event& event : events) order.push_back(&event);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const format::Event* a, const format::Event* b) { return a->time < b->time; });
+  return order;
+}
+
+std::string counted(std::uint64_t count, const std::string& noun) {
+  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
+std::string damage_words(const format::Damage& damage) {
+  if (!damage.any()) return {};
+  std::string text = damage.cut ? "the file is cut" : "the file is damaged";
+  if (damage.missing_events > 0) text += ", " + counted(damage.missing_events, "event") + " lost";
+  if (damage.dropped_events > 0)
+    text += ", " + counted(damage.dropped_events, "event") + " dropped while it was written";
+  if (damage.bad_blocks > 0) text += ", " + counted(damage.bad_blocks, "bad block");
+  if (damage.skipped_bytes > 0)
+    text += ", " + counted(damage.skipped_bytes, "byte") + " that belong to no good block";
+  return text + (damage.first.empty() ? "" : " (" + damage.first + ")");
+}
+
+}  // namespace chorus::convert
