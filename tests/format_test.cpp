@@ -322,32 +322,6 @@ TEST_CASE("a folder that does not exist is said", "[format]") {
   CHECK(why_not(folder.path()).find("not a regular file") != std::string::npos);
 }
 
-TEST_CASE("a full queue drops events, counts them, and close says so", "[format]") {
-  const sample::Folder folder;
-  WriterOptions options;
-  options.queue_bytes = 100;
-  auto writer = Writer::create(folder / "a.trace", options).value();
-  writer->add({Nanos(1), 0, EventKind::ToServer, std::string(200, 'x'), {}});  // never fits
-  CHECK(writer->lost_events() == 1);
-  CHECK(writer->events() == 0);
-  const auto closed = writer->close();
-  REQUIRE(!closed.has_value());
-  CHECK(closed.error().what.find("1 event was lost because the disk could not keep up") == 0);
-  const auto trace = load(folder / "a.trace");
-  REQUIRE(trace.has_value());
-  CHECK(trace->damage.dropped_events == 1);
-  CHECK(!trace->damage.cut);
-}
-
-TEST_CASE("a writer that waits when its queue is full drops nothing", "[format]") {
-  const sample::Folder folder;
-  WriterOptions options;
-  options.queue_bytes = 100;
-  options.wait_when_full = true;
-  sample::write(folder / "a.trace", options, true, 500);
-  CHECK(load_good(folder / "a.trace").events.size() == 500);
-}
-
 #ifndef _WIN32
 
 TEST_CASE("a trace is for its owner only and never written through a link", "[format]") {
@@ -364,39 +338,6 @@ TEST_CASE("a trace is for its owner only and never written through a link", "[fo
   CHECK(why_not(folder / "b.trace", options).find("is a link") != std::string::npos);
   CHECK(why_not(folder / "c.trace", options).find("is a link") != std::string::npos);
   CHECK(!fs::exists(folder / "elsewhere"));
-}
-
-// In a process of its own, for the limit cannot be raised again.
-int write_beyond_limit(const fs::path& path) {
-  ::signal(SIGXFSZ, SIG_IGN);
-  const rlimit limit{20'000, 20'000};
-  if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
-  WriterOptions options;
-  options.codec = Codec::None;
-  options.block_events = 10;
-  auto writer = Writer::create(path, options).value();
-  const std::string payload(100, 'x');
-  for (int i = 0; i < 1000; ++i) writer->add({Nanos(i), 0, EventKind::ToServer, payload, {}});
-  const auto closed = writer->close();
-  if (closed || writer->ok()) return 3;
-  if (closed.error().what.find("cannot write") == std::string::npos) return 4;
-  if (closed.error().what.find("File too large") == std::string::npos) return 5;
-  if (writer->lost_events() == 0 || writer->lost_events() >= 1000) return 6;
-  const auto trace = load(path.string() + ".partial");
-  if (!trace || trace->events.size() + writer->lost_events() != 1000) return 7;
-  if (!trace->damage.cut || trace->damage.skipped_bytes != 0 || trace->damage.bad_blocks != 0) return 8;
-  return fs::exists(path) ? 9 : 0;
-}
-
-TEST_CASE("a full disk keeps the earlier blocks, whole, and is reported", "[format]") {
-  const sample::Folder folder;
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(write_beyond_limit(folder / "a.trace"));
-  REQUIRE(child > 0);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
 }
 
 #endif

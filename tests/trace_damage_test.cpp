@@ -1,15 +1,15 @@
 // Damaged, cut, lying and foreign traces: what is whole is read, what is not is said, nothing crashes.
-#include "tests/trace_sample.h"
-#include "traces/format/columns.h"
-#include "traces/format/container.h"
+#include "tests/trace_blocks.h"
 
 #include <algorithm>
-#include <functional>
 
 #include <catch2/catch.hpp>
 
 namespace chorus::format {
 namespace {
+
+using sample::Block;
+using sample::blocks_of;
 
 // Small enough for a test at every byte, and still several blocks of events and one of every table.
 std::string sample_bytes(const sample::Folder& folder, Codec codec, bool with_tables) {
@@ -39,22 +39,6 @@ bool only_correct(const std::vector<Event>& events, bool prefix) {
     last = number;
   }
   return true;
-}
-
-struct Block {
-  std::size_t offset, end;
-  BlockHeader header;
-};
-
-std::vector<Block> blocks_of(std::string_view file) {
-  std::vector<Block> blocks;
-  std::size_t offset = file_header_size;
-  while (auto header = decode_block_header(file.substr(offset, block_header_size))) {
-    const std::size_t end = offset + block_header_size + padded(header->stored);
-    blocks.push_back({offset, end, *header});
-    offset = end;
-  }
-  return blocks;
 }
 
 TEST_CASE("a trace cut at any byte gives every whole block before the cut", "[damage]") {
@@ -211,235 +195,6 @@ TEST_CASE("what is no trace is refused in one line that says what it is", "[dama
             .find("has version 2 of the format, and this chorus reads up to 1") == 0);
   CHECK(load(folder / "nothing.trace").error().what.find("cannot read") == 0);
   CHECK(load(folder.path()).error().what.find("not a regular file") != std::string::npos);
-}
-
-// A block that is right in every checksum, whose content is made by hand.
-std::string file_with_block(BlockHeader block, std::string_view stored) {
-  FileHeader file;
-  file.start = sample::start;
-  const auto head = encode(file);
-  block.mark = file.mark;
-  block.hash = xxh3(stored);
-  const auto block_head = encode(block);
-  std::string bytes(head.data(), head.size());
-  bytes.append(block_head.data(), block_head.size()).append(stored);
-  return bytes + std::string(padded(stored.size()) - stored.size(), '\0');
-}
-
-// Loads a file whose one block holds what `build` makes; the rule that it breaks, "" when none.
-std::string broken_rule(BlockKind kind, std::uint32_t count,
-                        const std::function<void(flatbuffers::FlatBufferBuilder&)>& build,
-                        std::int64_t first_ns = 0, std::int64_t last_ns = 0) {
-  const sample::Folder folder;
-  flatbuffers::FlatBufferBuilder builder;
-  build(builder);
-  BlockHeader header;
-  header.kind = kind;
-  header.count = count;
-  header.stored = header.raw = builder.GetSize();
-  header.first_ns = first_ns;
-  header.last_ns = last_ns;
-  const std::string_view raw(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
-  const auto trace = load_bytes(folder, file_with_block(header, raw));
-  REQUIRE(trace.has_value());
-  if (trace->damage.bad_blocks == 0) return "";
-  CHECK(trace->events.empty());
-  CHECK(trace->clients.empty());
-  CHECK(trace->sketches.empty());
-  return trace->damage.first;
-}
-
-struct EventBlock {
-  std::vector<std::uint32_t> offset{0, 5}, connection{1, 1}, size{2, 1};
-  std::vector<std::uint8_t> kind{3, 4}, payload{'a', 'b', 'c'};
-  std::vector<std::int64_t> intended;
-  std::uint32_t count = 2;
-  std::int64_t first = 10, last = 15;
-
-  std::string broken() const {
-    return broken_rule(
-        BlockKind::Events, count,
-        [&](flatbuffers::FlatBufferBuilder& builder) {
-          builder.FinishSizePrefixed(
-              schema::CreateEventsDirect(builder, &offset, &connection, &kind, &size, &payload, &intended));
-        },
-        first, last);
-  }
-};
-
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
-TEST_CASE("a block of events made by hand is read when nothing in it lies", "[damage]") {
-  CHECK(EventBlock{}.broken() == "");
-}
-
-TEST_CASE("a block of events that lies is refused by the rule it breaks", "[damage]") {
-  EventBlock block;
-  SECTION("a column too short") {
-    block.connection.pop_back();
-    CHECK(has(block.broken(), "column connection has 1 rows, not 2"));
-  }
-  SECTION("a count too large") {
-    block.count = 4'000'000'000;
-    CHECK(has(block.broken(), "column offset_ns has 2 rows, not 4000000000"));
-  }
-  SECTION("sizes beyond the payload") {
-    block.size = {2, 2};
-    CHECK(has(block.broken(), "sizes of payload add up to 4, not 3"));
-  }
-  SECTION("sizes that add up only when they overflow") {
-    block.size = {0xffffffff, 4};
-    CHECK(has(block.broken(), "sizes of payload add up to 4294967299, not 3"));
-  }
-  SECTION("kind 0") {
-    block.kind = {3, 0};
-    CHECK(has(block.broken(), "an event is of unknown kind"));
-  }
-  SECTION("a kind nobody knows") {
-    block.kind = {10, 3};
-    CHECK(has(block.broken(), "an event is of unknown kind"));
-  }
-  SECTION("intended times of more events than there are") {
-    block.intended = {1, 2};
-    CHECK(has(block.broken(), "intended_ns does not fit"));
-  }
-  SECTION("times of the header that are not those of the events") {
-    block.last = 16;
-    CHECK(has(block.broken(), "the times of a block's header"));
-  }
-  SECTION("times that overflow") {
-    block.first = INT64_MAX - 2;
-    block.last = INT64_MIN + 2;
-    CHECK(has(block.broken(), "the times of a block's header"));
-  }
-}
-
-TEST_CASE("a FlatBuffer that is none is refused", "[damage]") {
-  const sample::Folder folder;
-  BlockHeader header;
-  header.kind = BlockKind::Events;
-  for (const std::string& raw :
-       {std::string(), std::string("x"), std::string(64, '\xff'), std::string(64, '\0')}) {
-    header.stored = header.raw = static_cast<std::uint32_t>(raw.size());
-    const auto trace = load_bytes(folder, file_with_block(header, raw));
-    REQUIRE(trace.has_value());
-    CHECK(trace->damage.bad_blocks == 1);
-    CHECK(has(trace->damage.first, "malformed"));
-  }
-}
-
-TEST_CASE("a column that is not aligned is refused", "[damage]") {
-  // The table of a good block, with the offset of its last column moved by four bytes into its own zeros.
-  const std::string rule = broken_rule(BlockKind::Series, 0, [](flatbuffers::FlatBufferBuilder& builder) {
-    const std::vector<std::int64_t> zeros(4, 0);
-    const auto column = builder.CreateVector(zeros);
-    builder.FinishSizePrefixed(schema::CreateSeries(builder, 0, 0, 0, column, 0));
-    auto* table = const_cast<flatbuffers::Table*>(
-        flatbuffers::GetSizePrefixedRoot<flatbuffers::Table>(builder.GetBufferPointer()));
-    auto* offset =
-        reinterpret_cast<std::uint8_t*>(table) + table->GetOptionalFieldOffset(schema::Series::VT_TIME_NS);
-    flatbuffers::WriteScalar(offset, flatbuffers::ReadScalar<flatbuffers::uoffset_t>(offset) + 4);
-  });
-  CHECK(has(rule, "column time_ns is not aligned"));
-}
-
-TEST_CASE("lengths beyond 16 MiB are refused before anything is allocated for them", "[damage]") {
-  const sample::Folder folder;
-  BlockHeader header;
-  header.kind = BlockKind::Events;
-  header.codec = Codec::Zstd;
-  header.stored = 4;
-  header.raw = max_block_bytes + 1;
-  const auto trace = load_bytes(folder, file_with_block(header, "abcd"));
-  REQUIRE(trace.has_value());
-  CHECK(has(trace->damage.first, "claims more than 16 MiB"));
-}
-
-TEST_CASE("a compressed block that is not what it claims is refused", "[damage]") {
-  const sample::Folder folder;
-  WriterOptions options;
-  options.block_events = 100;
-  sample::write(folder / "a.trace", options, false, 100);
-  const std::string whole = sample::read_file(folder / "a.trace");
-  const auto blocks = blocks_of(whole);
-  const auto found = std::find_if(blocks.begin(), blocks.end(),
-                                  [](const Block& block) { return block.header.codec == Codec::Zstd; });
-  if (found == blocks.end()) return;  // a build without zstd
-  const std::string_view stored =
-      std::string_view(whole).substr(found->offset + block_header_size, found->header.stored);
-  for (const std::uint32_t raw : {found->header.raw - 1, found->header.raw + 1, 0u, max_block_bytes}) {
-    BlockHeader header = found->header;
-    header.sequence = 0;
-    header.raw = raw;
-    const auto trace = load_bytes(folder, file_with_block(header, stored));
-    REQUIRE(trace.has_value());
-    CHECK(trace->damage.bad_blocks == 1);
-    CHECK(trace->events.empty());
-  }
-}
-
-TEST_CASE("clients with an unknown outcome are refused", "[damage]") {
-  const auto rule = [](std::uint8_t outcome, std::uint8_t kept) {
-    return broken_rule(BlockKind::Clients, 1, [&](flatbuffers::FlatBufferBuilder& builder) {
-      const std::vector<std::uint32_t> number{0};
-      const std::vector<std::uint8_t> outcomes{outcome}, kepts{kept};
-      const std::vector<std::int64_t> time{-1};
-      builder.FinishSizePrefixed(schema::CreateClientsDirect(builder, &number, &number, &number, &outcomes,
-                                                             &number, &number, &time, &time, &kepts));
-    });
-  };
-  CHECK(rule(1, 1) == "");
-  CHECK(has(rule(0, 0), "unknown outcome"));
-  CHECK(has(rule(7, 0), "unknown outcome"));
-  CHECK(has(rule(1, 2), "kept holds"));
-}
-
-TEST_CASE("histograms that lie are refused", "[damage]") {
-  const auto rule = [](std::vector<std::uint32_t> buckets, std::vector<std::uint32_t> bucket,
-                       std::vector<std::uint64_t> total) {
-    const auto rows = static_cast<std::uint32_t>(bucket.size());
-    return broken_rule(BlockKind::Sketches, rows, [&](flatbuffers::FlatBufferBuilder& builder) {
-      const std::vector<std::uint32_t> sizes(buckets.size(), 0);
-      const std::vector<std::int64_t> zeros(buckets.size(), 0);
-      builder.FinishSizePrefixed(schema::CreateSketchesDirect(builder, &sizes, nullptr, &zeros, &zeros,
-                                                              &zeros, &buckets, &bucket, &total));
-    });
-  };
-  CHECK(rule({2}, {3, 4}, {1, 1}) == "");
-  CHECK(has(rule({3}, {3, 4}, {1, 1}), "do not add up to the count"));
-  CHECK(has(rule({2}, {4, 4}, {1, 1}), "do not rise"));
-  CHECK(has(rule({1}, {3776}, {1}), "beyond the last"));
-  CHECK(has(rule({1}, {1}, {0}), "impossible count"));
-  CHECK(has(rule({2}, {1, 2}, {~std::uint64_t{0}, 1}), "impossible count"));
-  const std::size_t many = 300;  // a bomb: few bytes in the file, a megabyte and more in memory
-  CHECK(has(rule(std::vector<std::uint32_t>(many, 1), std::vector<std::uint32_t>(many, 3775),
-                 std::vector<std::uint64_t>(many, 1)),
-            "too large"));
-}
-
-TEST_CASE("an Info block that is no JSON object is refused", "[damage]") {
-  const auto rule = [](std::string_view json) {
-    return broken_rule(BlockKind::Info, 1, [&](flatbuffers::FlatBufferBuilder& builder) {
-      const std::vector<std::uint8_t> bytes(json.begin(), json.end());
-      builder.FinishSizePrefixed(schema::CreateInfoDirect(builder, &bytes));
-    });
-  };
-  CHECK(rule("{}") == "");
-  CHECK(has(rule("[]"), "not a JSON object"));
-  CHECK(has(rule(""), "not a JSON object"));
-  CHECK(has(rule(std::string(100'000, '[')), "not a JSON object"));
-}
-
-TEST_CASE("an index whose totals lie is refused", "[damage]") {
-  const auto rule = [](std::uint64_t total) {
-    return broken_rule(BlockKind::Index, 0, [&](flatbuffers::FlatBufferBuilder& builder) {
-      builder.FinishSizePrefixed(schema::CreateIndex(builder, 0, 0, 0, 0, 0, total));
-    });
-  };
-  CHECK(rule(0) == "");
-  CHECK(has(rule(1), "do not add up to the total"));
 }
 
 TEST_CASE("random bytes between good blocks never crash the reader", "[damage]") {

@@ -39,6 +39,7 @@ std::vector<Row> memory_per_client(const Settings& settings);
 std::vector<Row> memory_per_chat_client(const Settings& settings);
 std::vector<Row> trace_write(const Settings& settings);
 std::vector<Row> trace_read(const Settings& settings);
+std::vector<Row> trace_flat_memory(const Settings& settings);
 std::vector<Row> frame_and_render(const Settings& settings);
 std::vector<Row> page_over_raw(const Settings& settings);
 

@@ -50,6 +50,7 @@ std::size_t BlockSource::read(std::uint64_t offset, char* to, std::size_t size) 
   file_.read(to, static_cast<std::streamsize>(wanted));
   const auto got = static_cast<std::size_t>(file_.gcount());
   position_ = offset + got;
+  bytes_read_ += got;
   if (got == wanted) return got;
   failed_ = true;  // the file became shorter, or the disk fails
   file_.clear();

@@ -36,10 +36,11 @@ class BlockSource {
   // The offset of the next block magic at or after `from`; size() when there is none.
   std::uint64_t find_block(std::uint64_t from);
   bool failed() const noexcept { return failed_; }
+  std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
  private:
   std::ifstream file_;
-  std::uint64_t size_ = 0, position_ = 0;
+  std::uint64_t size_ = 0, position_ = 0, bytes_read_ = 0;
   bool failed_ = false;
   std::string window_;  // of find_block(): what stands at window_at_
   std::uint64_t window_at_ = 0;

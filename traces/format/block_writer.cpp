@@ -45,8 +45,10 @@ Expected<void> BlockWriter::write(const EventColumns& events) {
   header.count = static_cast<std::uint32_t>(events.count());
   header.first_ns = events.first_ns;
   header.last_ns = events.last_ns;
-  auto written =
-      put(header, {reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize()});
+  std::uint64_t connections_in = 0;
+  for (const auto connection : events.connection) connections_in |= std::uint64_t{1} << connection % 64;
+  auto written = put(header, connections_in,
+                     {reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize()});
   if (!written) return written;
   index_.total_events += events.count();
   index_.total_payload += events.payload.size();
@@ -58,10 +60,10 @@ Expected<void> BlockWriter::write(const TableBlock& table) {
   BlockHeader header;
   header.kind = table.kind;
   header.count = table.count;
-  return put(header, {reinterpret_cast<const char*>(table.bytes.data()), table.bytes.size()});
+  return put(header, 0, {reinterpret_cast<const char*>(table.bytes.data()), table.bytes.size()});
 }
 
-Expected<void> BlockWriter::put(BlockHeader header, Bytes raw) {
+Expected<void> BlockWriter::put(BlockHeader header, std::uint64_t connections_in, Bytes raw) {
   if (raw.size() > max_block_bytes) {
     return Trouble{"a block of " + std::to_string(raw.size()) + " bytes is larger than the format's 16 MiB"};
   }
@@ -86,6 +88,7 @@ Expected<void> BlockWriter::put(BlockHeader header, Bytes raw) {
   index_.first_ns.push_back(header.first_ns);
   index_.last_ns.push_back(header.last_ns);
   index_.events.push_back(header.kind == BlockKind::Events ? header.count : 0);
+  index_.connections_in.push_back(connections_in);
   return {};
 }
 
@@ -98,6 +101,7 @@ Expected<void> BlockWriter::finish(std::uint64_t lost_events) {
     index_.first_ns.clear();
     index_.last_ns.clear();
     index_.events.clear();
+    index_.connections_in.clear();
   }
   const Trailer trailer{file_->size(), next_sequence_, mark_};
   if (auto written = write(pack(index_)); !written) return written;

@@ -39,7 +39,7 @@ class BlockWriter {
 
  private:
   BlockWriter(std::unique_ptr<OutputFile> file, Codec codec);
-  Expected<void> put(BlockHeader header, Bytes raw);
+  Expected<void> put(BlockHeader header, std::uint64_t connections_in, Bytes raw);
 
   std::unique_ptr<OutputFile> file_;
   Codec codec_;

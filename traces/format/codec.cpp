@@ -22,7 +22,7 @@ struct Compressor::Impl {
 };
 
 struct Decompressor::Impl {
-  std::unique_ptr<ZSTD_DCtx, Free> context{ZSTD_createDCtx()};
+  std::unique_ptr<ZSTD_DCtx, Free> context;  // made when the first compressed block comes
 };
 
 bool has_zstd() noexcept {
@@ -39,6 +39,7 @@ Bytes Compressor::compress(Bytes raw) {
 }
 
 bool Decompressor::decompress(Bytes stored, char* to, std::size_t size) {
+  if (!impl_->context) impl_->context.reset(ZSTD_createDCtx());
   return ZSTD_decompressDCtx(impl_->context.get(), to, size, stored.data(), stored.size()) == size;
 }
 

@@ -19,19 +19,18 @@ Expected<void> unpack_as(const BlockHeader& header, Bytes raw, Content& content)
 
 void Content::clear() {
   kind = BlockKind::None;
+  std::vector<Event> kept = std::move(events);
+  *this = Content{};
+  events = std::move(kept);
   events.clear();
-  info.clear();
-  clients.clear();
-  bindings.clear();
-  divergences.clear();
-  sketches.clear();
-  series.clear();
-  index = {};
 }
 
 Expected<void> unpack(const BlockHeader& header, Bytes raw, Content& content) {
   content.clear();
   content.kind = header.kind;
+  if (header.count > max_rows && header.kind != BlockKind::Index) {
+    return Trouble{"a block claims " + std::to_string(header.count) + " rows, over 131072"};
+  }
   switch (header.kind) {
     case BlockKind::Info:
       return unpack_as<schema::Info>(header, raw, content);

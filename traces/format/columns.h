@@ -15,6 +15,8 @@
 namespace chorus::format {
 
 inline constexpr std::size_t max_text = 1u << 20;      // longest text or payload of one row
+inline constexpr std::uint32_t max_rows = 131'072;     // of any block but the Index
+inline constexpr std::size_t max_named = 65'536;       // histograms or series of a block
 inline constexpr std::size_t table_rows = 65'536;      // a block of a table is closed at so many rows ...
 inline constexpr std::size_t table_bytes = 4u << 20;   // ... or so many bytes
 inline constexpr std::size_t sketch_span = 1'048'576;  // sum of (largest bucket + 1) in a block of sketches
@@ -35,9 +37,12 @@ struct EventColumns {
   std::string payload;
   bool any_intended = false;
   std::int64_t first_ns = 0, last_ns = 0;
+  std::uint64_t lost = 0;  // events that were not kept, and their times
+  std::int64_t lost_first_ns = 0, lost_last_ns = 0;
 
   bool fits(Nanos time) const noexcept;  // whether its distance to all others fits the offset column
   void add(const Event& event);
+  void lose(Nanos time, std::uint64_t events);
   void clear() noexcept;
   std::size_t count() const noexcept { return kind.size(); }
 };
@@ -58,6 +63,7 @@ struct IndexColumns {
   std::vector<std::uint64_t> offset;
   std::vector<std::int64_t> first_ns, last_ns;
   std::vector<std::uint32_t> events;
+  std::vector<std::uint64_t> connections_in;  // empty in traces of before there was such a column
   std::uint64_t blocks = 0;  // the columns are empty when there are more than max_indexed_blocks
   std::uint64_t total_events = 0, total_payload = 0, lost_events = 0;
   std::uint32_t connections = 0;
@@ -68,6 +74,8 @@ TableBlock pack(const IndexColumns& index);
 struct Content {
   BlockKind kind = BlockKind::None;
   std::vector<Event> events;  // payloads point into the raw bytes
+  std::uint64_t lost = 0;
+  std::int64_t lost_first_ns = 0, lost_last_ns = 0;
   std::string info;
   std::vector<ClientRow> clients;
   std::vector<Binding> bindings;
@@ -76,7 +84,7 @@ struct Content {
   std::vector<Series> series;
   IndexColumns index;
 
-  void clear();
+  void clear();  // keeps the memory of events, and of nothing else
 };
 
 // `raw` must be 16-byte-aligned and stay while the events are used. A Trouble says what is wrong with it.

@@ -29,10 +29,18 @@ void EventColumns::add(const Event& event) {
   connection.push_back(event.connection);
   kind.push_back(static_cast<std::uint8_t>(event.kind));
   size.push_back(static_cast<std::uint32_t>(event.payload.size()));
+  if (const std::size_t needed = payload.size() + event.payload.size(); needed > payload.capacity())
+    payload.reserve(std::max(needed, std::min(needed * 2, max_text)));
   payload.append(event.payload);
   if (event.kind != EventKind::ToServer) return;
   intended_ns.push_back(event.intended ? event.intended->count() : no_intended);
   any_intended = any_intended || event.intended.has_value();
+}
+
+void EventColumns::lose(Nanos time, std::uint64_t events) {
+  lost_first_ns = lost == 0 ? time.count() : std::min(lost_first_ns, time.count());
+  lost_last_ns = lost == 0 ? time.count() : std::max(lost_last_ns, time.count());
+  lost += events;
 }
 
 void EventColumns::clear() noexcept {
@@ -43,7 +51,8 @@ void EventColumns::clear() noexcept {
   intended_ns.clear();
   payload.clear();
   any_intended = false;
-  first_ns = last_ns = 0;
+  first_ns = last_ns = lost_first_ns = lost_last_ns = 0;
+  lost = 0;
 }
 
 void pack(const EventColumns& events, flatbuffers::FlatBufferBuilder& builder,
@@ -59,8 +68,8 @@ void pack(const EventColumns& events, flatbuffers::FlatBufferBuilder& builder,
   const auto payload = write_bytes(builder, events.payload);
   const flatbuffers::Offset<flatbuffers::Vector<std::int64_t>> intended =
       events.any_intended ? write_column(builder, events.intended_ns) : 0;
-  builder.FinishSizePrefixed(
-      schema::CreateEvents(builder, offset, connection, kind, size, payload, intended));
+  builder.FinishSizePrefixed(schema::CreateEvents(builder, offset, connection, kind, size, payload, intended,
+                                                  events.lost, events.lost_first_ns, events.lost_last_ns));
 }
 
 Expected<void> unpack(const schema::Events& table, const BlockHeader& header, Content& content) {
@@ -92,8 +101,12 @@ Expected<void> unpack(const schema::Events& table, const BlockHeader& header, Co
   columns.require(header.first_ns <= header.last_ns && smallest == 0 &&
                       distance(header.first_ns, header.last_ns) == largest,
                   "the times of a block's header are not those of its events");
+  columns.require(table.lost_first_ns() <= table.lost_last_ns(), "the times of lost events run backwards");
   if (!columns.ok()) return columns.result();
 
+  content.lost = table.lost();
+  content.lost_first_ns = table.lost_first_ns();
+  content.lost_last_ns = table.lost_last_ns();
   content.events.resize(count);
   std::size_t send = 0;
   for (std::size_t i = 0; i < count; ++i) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <new>
+#include <system_error>
 #include <unordered_map>
 
 #include <boost/json.hpp>
@@ -141,11 +142,41 @@ void merge_info(boost::json::object& merged, std::string_view json) {
   for (const auto& [name, member] : value.get_object()) merged[name] = member;
 }
 
-Trace read_all(Reader& reader) {
+// A lower bound of what the block at hand takes in memory.
+std::uint64_t size_of_block(const Reader& reader) {
+  std::uint64_t size = reader.info().size() + sizeof(Event) * reader.events().size() +
+                       sizeof(ClientRow) * reader.clients().size() +
+                       sizeof(Binding) * reader.bindings().size() +
+                       sizeof(Divergence) * reader.divergences().size();
+  for (const Event& event : reader.events()) size += event.payload.size();
+  for (const Binding& row : reader.bindings()) size += row.recorded.size() + row.own.size();
+  for (const Divergence& row : reader.divergences()) size += row.expected.size() + row.got.size();
+  for (const NamedSketch& named : reader.sketches())
+    size += sizeof named + named.sketch.buckets().size() * sizeof(std::uint64_t);
+  for (const Series& series : reader.series())
+    size += sizeof series + series.points.size() * sizeof(Series::Point);
+  return size;
+}
+
+// Some KiB of a file can be gigabytes of zeros in memory. What a chat compresses to is a tenth of it.
+std::uint64_t most_in_memory(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  return (64u << 20) + 256 * (error ? 0 : std::uint64_t{size});
+}
+
+Expected<Trace> read_all(Reader& reader, std::uint64_t most) {
   Trace trace;
   boost::json::object info;
   std::unordered_map<std::string, std::size_t> places;  // of series, by name
+  std::uint64_t held = 0;
   while (reader.next()) {
+    held += size_of_block(reader);
+    if (held > most) {
+      return Trouble{
+          "would take more than " + std::to_string(most >> 20) +
+          " MiB of memory, over 256 times its size, which no recording of a chat does; it is not loaded"};
+    }
     if (reader.kind() == BlockKind::Info) merge_info(info, reader.info());
     if (!reader.events().empty()) append_events(trace, reader.events());
     append(trace.clients, reader.clients());
@@ -179,8 +210,9 @@ Expected<Trace> load(const std::filesystem::path& path) {
   try {
     auto reader = Reader::open(path);
     if (!reader) return reader.error();
-    Trace trace = read_all(**reader);
-    trace.path = path;
+    auto trace = read_all(**reader, most_in_memory(path));
+    if (!trace) return Trouble{path.string() + ' ' + trace.error().what};
+    trace->path = path;
     return trace;
   } catch (const std::bad_alloc&) {
     return Trouble{path.string() + " does not fit into memory"};

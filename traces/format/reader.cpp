@@ -2,48 +2,18 @@
 // block stands where this one's header says, else at the next sync magic whose header fits its checksum and
 // carries this trace's mark. Sequence numbers tell how many blocks are missing, the footer's totals how many
 // events.
-#include "traces/format/reader.h"
-
-#include "traces/format/block_source.h"
-#include "traces/format/codec.h"
-#include "traces/format/columns.h"
+#include "traces/format/reader_impl.h"
 
 #include <algorithm>
 #include <array>
 
 namespace chorus::format {
+namespace {
 
-struct Reader::Impl {
-  Impl(BlockSource own_source, const FileHeader& header)
-      : source_(std::move(own_source)), header_(header), position_(header.size), search_from_(header.size) {}
+// Blocks that fit their checksums and are still wrong were made to be so: that much of them is looked at.
+constexpr std::uint64_t most_forged_bytes = 128u << 20;
 
-  bool next();
-
-  BlockSource source_;
-  const FileHeader header_;
-  Content content_;
-  Damage damage_;
-
- private:
-  Expected<BlockHeader> header_at(std::uint64_t offset);
-  Expected<void> read_content(const BlockHeader& header);
-  void accept(const BlockHeader& header);
-  void skip_bad_block(const BlockHeader& header);
-  void skip_to(std::uint64_t offset);
-  void end_at_index();
-  void end_without_index();
-  void note(const std::string& what);
-
-  std::uint64_t position_;
-  std::uint64_t search_from_ = 0;  // where to look for a block when there is none at position_
-  std::uint64_t next_sequence_ = 0;
-  std::uint64_t bad_since_good_ = 0;  // bad blocks that the next gap in the sequence will count, too
-  std::uint64_t events_ = 0;          // in good blocks
-  std::uint64_t read_in_vain_ = 0;    // bytes of blocks that turned out bad
-  bool done_ = false;
-  Decompressor decompressor_;
-  AlignedBytes stored_, raw_;
-};
+}  // namespace
 
 void Reader::Impl::note(const std::string& what) {
   if (damage_.first.empty()) damage_.first = "at offset " + std::to_string(position_) + ": " + what;
@@ -52,6 +22,7 @@ void Reader::Impl::note(const std::string& what) {
 bool Reader::Impl::next() {
   content_.clear();
   while (!done_) {
+    if (skip_by_index()) continue;
     if (position_ >= source_.size()) {
       end_without_index();
       break;
@@ -69,6 +40,7 @@ bool Reader::Impl::next() {
       skip_to(source_.find_block(search_from_));
       continue;
     }
+    if (skip_by_header(*header)) continue;
     const auto read = read_content(*header);
     if (!read) {
       content_.clear();
@@ -77,8 +49,11 @@ bool Reader::Impl::next() {
       continue;
     }
     accept(*header);
-    if (header->kind != BlockKind::Index) return true;
-    end_at_index();
+    if (header->kind == BlockKind::Index) {
+      end_at_index();
+    } else if (!selective_ || header->kind != BlockKind::Events || !content_.events.empty()) {
+      return true;
+    }
   }
   content_.clear();
   return false;
@@ -115,13 +90,19 @@ Expected<void> Reader::Impl::read_content(const BlockHeader& header) {
     return Trouble{"the file cannot be read any further"};
   }
   if (xxh3(target.bytes()) != header.hash) return Trouble{"a block does not fit its checksum"};
+  if (!plain) unpacked_ += header.raw;
   if (!plain && !decompressor_.decompress(stored_.bytes(), raw_.resize(header.raw), header.raw)) {
+    forged_ += header.raw;
     return Trouble{"a block does not decompress to the length it claims"};
   }
-  return unpack(header, raw_.bytes(), content_);
+  auto unpacked = unpack(header, raw_.bytes(), content_);
+  (unpacked ? useful_ : forged_) += header.raw;
+  if (unpacked) useful_ += block_header_size + (plain ? 0 : header.stored);
+  return unpacked;
 }
 
 void Reader::Impl::accept(const BlockHeader& header) {
+  accepted_at_ = position_;
   const std::uint64_t gap = header.sequence - next_sequence_;
   damage_.bad_blocks += std::max(gap, bad_since_good_);
   if (gap > bad_since_good_) {
@@ -129,19 +110,39 @@ void Reader::Impl::accept(const BlockHeader& header) {
   }
   bad_since_good_ = 0;
   next_sequence_ = header.sequence + 1;
-  events_ += content_.events.size();
+  missing_.good(header);
+  use_events(header);
   search_from_ = position_ + block_header_size + header.stored;  // its padding may have been lost
   position_ = std::min(position_ + block_header_size + padded(header.stored), source_.size());
 }
 
+void Reader::Impl::use_events(const BlockHeader& header) {
+  if (header.kind != BlockKind::Events) return;
+  events_ += header.count;
+  if (content_.lost > 0) {
+    const Nanos first(content_.lost_first_ns), last(content_.lost_last_ns);
+    const bool known = damage_.dropped_events > 0;
+    damage_.dropped_first = known ? std::min(damage_.dropped_first, first) : first;
+    damage_.dropped_last = known ? std::max(damage_.dropped_last, last) : last;
+    damage_.dropped_events += content_.lost;
+  }
+  if (selective_) keep_wanted();
+}
+
 // The header is good, what follows it is not.
 void Reader::Impl::skip_bad_block(const BlockHeader& header) {
+  missing_.bad(header);
   const std::uint64_t behind = position_ + block_header_size + padded(header.stored);
   if (behind > source_.size()) {  // cut, or its length is a lie: its number will be missing then
     return skip_to(source_.find_block(position_ + block_header_size));
   }
   ++bad_since_good_;
   read_in_vain_ += header.stored;
+  if (forged_ > most_forged_bytes) {
+    note(
+        "too many blocks hold what no chorus writes, in spite of their checksums; the rest is not looked at");
+    return skip_to(source_.size());
+  }
   // Blocks inside of bad blocks could make a reader go over the same bytes again and again: not without end.
   const bool patient = read_in_vain_ <= source_.size() + max_block_bytes;
   if (behind == source_.size() || !patient || header_at(behind)) return skip_to(behind);
@@ -157,7 +158,8 @@ void Reader::Impl::skip_to(std::uint64_t offset) {
 void Reader::Impl::end_at_index() {
   done_ = true;
   const IndexColumns& index = content_.index;
-  damage_.dropped_events = index.lost_events;
+  damage_.dropped_events = std::max(damage_.dropped_events, index.lost_events);
+  damage_.missing_time = missing_.time(index);
   if (index.total_events >= events_) {
     damage_.missing_events = index.total_events - events_;
   } else {
@@ -177,6 +179,10 @@ void Reader::Impl::end_at_index() {
     note(trailer ? "the trailer is that of another trace" : trailer.error().what);
     return skip_to(source_.size());
   }
+  if (trailer->index_offset != accepted_at_ && damage_.bad_blocks == 0 && damage_.skipped_bytes == 0) {
+    ++damage_.bad_blocks;
+    note("the trailer names another place for the index");
+  }
   position_ += trailer_size;
   if (position_ == source_.size()) return;
   note("there is something behind the trace's end");
@@ -187,6 +193,8 @@ void Reader::Impl::end_at_index() {
 void Reader::Impl::end_without_index() {
   done_ = true;
   std::array<char, trailer_size> bytes{};
+  damage_.missing_events = missing_.events();
+  damage_.missing_time = missing_.time();
   const std::uint64_t size = source_.size();
   if (size >= header_.size + trailer_size) source_.read(size - trailer_size, bytes.data(), bytes.size());
   const auto trailer = decode_trailer({bytes.data(), bytes.size()});
@@ -220,6 +228,12 @@ Expected<std::unique_ptr<Reader>> Reader::open(const std::filesystem::path& path
 Reader::Reader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Reader::~Reader() = default;
 
+void Reader::seek(Selection wanted) {
+  impl_->seek(std::move(wanted));
+}
+std::uint64_t Reader::wasted_bytes() const noexcept {
+  return impl_->wasted_bytes();
+}
 bool Reader::next() {
   return impl_->next();
 }

@@ -14,16 +14,27 @@
 namespace chorus::format {
 
 struct Damage {
-  bool cut = false;                  // no footer: the writer did not finish
-  std::uint64_t bad_blocks = 0;      // blocks whose checksum or content is wrong
-  std::uint64_t skipped_bytes = 0;   // bytes that belong to no good block, or are missing between two
-  std::uint64_t missing_events = 0;  // known to be lost (from the footer's totals); 0 when the footer is gone
-  std::uint64_t dropped_events = 0;  // the writer itself could not keep up and said so
-  std::string first;                 // where and what the first damage was; "" = none
+  bool cut = false;                 // no footer: the writer did not finish
+  std::uint64_t bad_blocks = 0;     // blocks whose checksum or content is wrong
+  std::uint64_t skipped_bytes = 0;  // bytes that belong to no good block, or are missing between two
+  // Known to be lost: from the footer's totals, or, when that is gone, from what is left of the blocks'
+  // headers, and then it is the least that was lost.
+  std::uint64_t missing_events = 0;
+  Nanos missing_time{};                   // that those events took, as far as is known
+  std::uint64_t dropped_events = 0;       // the writer itself could not keep up and said so ...
+  Nanos dropped_first{}, dropped_last{};  // ... and the times of the first and last of them
+  std::string first;                      // where and what the first damage was; "" = none
   bool any() const { return cut || bad_blocks || skipped_bytes || missing_events || dropped_events; }
 };
 
-// Streaming: one block in memory at a time, whatever the file's size.
+// Which events are wanted; whatever else a trace holds comes in any case.
+struct Selection {
+  Nanos from = Nanos::min(), until = Nanos::max();  // both included
+  std::vector<std::uint32_t> connections{};         // empty: all
+};
+
+// Streaming: one block in memory at a time, whatever the file's size: at most 64 MiB with all that is made of
+// it. One thread at a time.
 class Reader {
  public:
   // Fails when the file cannot be read, is empty, is no trace or is of a newer version; damage after the
@@ -35,6 +46,11 @@ class Reader {
 
   const Start& start() const noexcept;
   std::uint16_t version() const noexcept;
+
+  // Begins again, and from now on next() gives only these events. Blocks without any are not read where their
+  // header or the index says so, and damage in them is not looked for; a trace without an index (cut, or with
+  // more than 400,000 blocks) gives the same events, but every block's header is read.
+  void seek(Selection wanted);
 
   // Moves to the next good block; false at the end. Then exactly one of the following has content.
   bool next();
@@ -48,6 +64,9 @@ class Reader {
   const std::vector<Series>& series() const noexcept;
 
   const Damage& damage() const noexcept;  // complete after next() returned false
+  // Bytes read, searched and unpacked so far of which no good block came. Never more than twelve times the
+  // file's and 256 MiB: a reader that was made to work for nothing gives up.
+  std::uint64_t wasted_bytes() const noexcept;
 
  private:
   struct Impl;

@@ -147,6 +147,7 @@ std::vector<TableBlock> pack(std::span<const Series> series) {
 Expected<void> unpack(const schema::Sketches& table, const BlockHeader& header, Content& content) {
   Columns columns;
   const auto name_size = columns.any(table.name_size(), "name_size");
+  columns.require(name_size.size() <= max_named, "a block has more than 65536 histograms");
   auto names = columns.texts(table.name(), name_size, "name");
   const auto start = columns.rows(table.window_start_ns(), name_size.size(), "window_start_ns");
   const auto window = columns.rows(table.window_ns(), name_size.size(), "window_ns");
@@ -177,6 +178,7 @@ Expected<void> unpack(const schema::Sketches& table, const BlockHeader& header, 
 Expected<void> unpack(const schema::Series& table, const BlockHeader& header, Content& content) {
   Columns columns;
   const auto name_size = columns.any(table.name_size(), "name_size");
+  columns.require(name_size.size() <= max_named, "a block has more than 65536 series");
   auto names = columns.texts(table.name(), name_size, "name");
   const auto points = columns.rows(table.points(), name_size.size(), "points");
   const auto time = columns.rows(table.time_ns(), header.count, "time_ns");

@@ -1,9 +1,8 @@
 // The tables of a run whose rows stand for themselves, and Info.
 #include "traces/format/column.h"
+#include "traces/format/info_json.h"
 
 #include <algorithm>
-
-#include <boost/json.hpp>
 
 namespace chorus::format {
 namespace {
@@ -138,9 +137,8 @@ Expected<void> unpack(const schema::Info& table, const BlockHeader&, Content& co
   const auto json = columns.any(table.json(), "json");
   if (!columns.ok()) return columns.result();
   content.info.assign(reinterpret_cast<const char*>(json.data()), json.size());
-  boost::json::error_code error;
-  const auto value = boost::json::parse(content.info, error);
-  if (error || !value.is_object()) return Trouble{"an Info block is not a JSON object"};
+  if (const std::string wrong = info_mistake(content.info); !wrong.empty())
+    return Trouble{"an Info block " + wrong};
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include "traces/format/writer.h"
 
 #include "traces/format/block_writer.h"
+#include "traces/format/info_json.h"
 
 #include <algorithm>
 #include <atomic>
@@ -16,17 +17,14 @@
 #include <thread>
 #include <variant>
 
-#include <boost/json.hpp>
-
 namespace chorus::format {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t most_block_events = 131'072;  // with most_block_payload a block stays below 16 MiB
-constexpr std::uint32_t most_block_payload = 8u << 20;
-constexpr std::uint64_t bytes_an_event = 25;  // in the columns, beside the payload
-constexpr std::size_t spare_columns = 4;      // emptied ones that are kept for the next events
+constexpr std::uint32_t most_block_payload = 8u << 20;  // with max_rows a block stays below 16 MiB
+constexpr std::uint64_t bytes_an_event = 25;            // in the columns, beside the payload
+constexpr std::size_t spare_columns = 4;                // emptied ones that are kept for the next events
 
 Start now() {
   using namespace std::chrono;
@@ -36,12 +34,6 @@ Start now() {
 
 std::uint64_t cost_of(const EventColumns& events) {
   return events.payload.size() + events.count() * bytes_an_event;
-}
-
-bool is_object(std::string_view json) {
-  boost::json::error_code error;
-  const auto value = boost::json::parse(json, error);
-  return !error && value.is_object();
 }
 
 }  // namespace
@@ -90,7 +82,7 @@ struct Writer::Impl {
 
 Writer::Impl::Impl(std::unique_ptr<BlockWriter> file, const WriterOptions& wanted, std::filesystem::path path)
     : path_(std::move(path)), options_(wanted), file_(std::move(file)) {
-  options_.block_events = std::clamp(options_.block_events, 1u, most_block_events);
+  options_.block_events = std::clamp(options_.block_events, 1u, max_rows);
   options_.block_payload = std::clamp(options_.block_payload, 1u, most_block_payload);
   options_.block_age =
       std::clamp<Nanos>(options_.block_age, std::chrono::milliseconds(1), std::chrono::hours(1));
@@ -115,6 +107,7 @@ void Writer::Impl::add(const Event& event) {
   std::unique_lock lock(mutex_);
   if (!has_room(lock, event.payload.size() + parts * bytes_an_event)) {
     lost_.fetch_add(parts, std::memory_order_relaxed);
+    open_->lose(event.time, parts);
     return;
   }
   if (event.payload.size() <= max_text) return add_part(event);
@@ -127,7 +120,9 @@ void Writer::Impl::add(const Event& event) {
 }
 
 void Writer::Impl::add_part(const Event& part) {
-  if (!open_->fits(part.time)) seal();
+  const bool full =
+      open_->count() > 0 && open_->payload.size() + part.payload.size() > options_.block_payload;
+  if (full || !open_->fits(part.time)) seal();
   open_->add(part);
   queued_ += part.payload.size() + bytes_an_event;
   events_.fetch_add(1, std::memory_order_relaxed);
@@ -137,7 +132,7 @@ void Writer::Impl::add_part(const Event& part) {
 
 // Hands the open columns to the thread.
 void Writer::Impl::seal() {
-  if (open_->count() == 0) return;
+  if (open_->count() == 0 && open_->lost == 0) return;
   jobs_.emplace_back(std::move(open_));
   if (spare_.empty()) {
     open_ = std::make_unique<EventColumns>();
@@ -301,10 +296,8 @@ void Writer::add(const Event& event) {
 }
 
 void Writer::info(std::string_view json) {
-  if (!is_object(json)) return impl_->note("what should describe the trace is not a JSON object");
-  if (json.size() > max_block_bytes / 2) {
-    return impl_->note("the description of the trace takes " + std::to_string(json.size()) +
-                       " bytes, over 8 MiB");
+  if (const std::string wrong = info_mistake(json); !wrong.empty()) {
+    return impl_->note("what should describe the trace " + wrong);
   }
   std::vector<TableBlock> blocks;
   blocks.push_back(pack_info(json));

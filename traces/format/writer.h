@@ -19,18 +19,19 @@ struct WriterOptions {
   std::uint32_t block_events = 16384;
   std::uint32_t block_payload = 1u << 20;
   Nanos block_age = std::chrono::milliseconds(500);  // a block of events is closed at this age, idle or not
-  std::uint64_t queue_bytes = 64u << 20;
+  std::uint64_t queue_bytes =
+      40u << 20;  // a second of a disk's silence at 40 MB/s; with all else below 64 MiB
   // When the queue is full, add() waits for the disk instead of dropping. For tools that rewrite traces,
   // where nobody's timing depends on add().
   bool wait_when_full = false;
 };
 
 // Thread-safe: add() copies the event into a bounded queue and never waits for the disk; one thread of the
-// writer's own builds blocks, closes them by time and writes them. When the queue is full (64 MiB) events are
-// dropped and counted. The first failure of the disk is kept: every later add() is dropped and counted, ok()
-// turns false, and close() reports it; blocks that were already written stay good, and the file keeps its
-// .partial name. Payloads of more than 1 MiB become several events of the same time (only the first has the
-// intended time); other kinds' texts end at 1 MiB.
+// writer's own builds blocks, closes them by time and writes them. When the queue is full events are dropped
+// and counted, and the block at hand says how many, and of what times. The first failure of the disk is kept:
+// every later add() is dropped and counted, ok() turns false, and close() reports it; blocks that were
+// already written stay good, and the file keeps its .partial name. Payloads of more than 1 MiB become several
+// events of the same time (only the first has the intended time); other kinds' texts end at 1 MiB.
 class Writer {
  public:
   // Fails when `path` exists (unless force) or is no regular file, and when its .partial exists: always when
