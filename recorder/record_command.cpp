@@ -24,11 +24,33 @@ namespace {
 // As typed.
 struct Flags {
   std::string listen = "127.0.0.1:7000";
-  std::string upstream, output, protocol;
+  std::string upstream, output, protocol, payloads = "all";
+  std::optional<std::string> redact;
   std::optional<std::string> duration;
   std::optional<std::uint64_t> sessions;
-  bool force = false, json = false;
+  bool force = false, json = false, keep_secrets = false;
 };
+
+Expected<Redaction> redaction_of(const Flags& flags, std::shared_ptr<const protocol::Page> page) {
+  Redaction redaction;
+  redaction.payloads = flags.payloads == "all"      ? Payloads::all
+                       : flags.payloads == "client" ? Payloads::client
+                                                    : Payloads::none;
+  if (flags.redact) {
+    auto pattern = protocol::Pattern::compile(*flags.redact);
+    if (!pattern) return Trouble{"--redact: " + pattern.error().what};
+    if (pattern->matches(""))
+      return Trouble{"--redact matches nothing at all, too; name at least one character"};
+    redaction.pattern = std::move(*pattern);
+  }
+  if (flags.keep_secrets && !page)
+    return Trouble{"--keep-secrets is for a page that knows where passwords are: name it with --protocol"};
+  if (page && !flags.keep_secrets)
+    redaction.secrets = {page->has_secrets(protocol::Side::client),
+                         page->has_secrets(protocol::Side::server)};
+  redaction.page = std::move(page);
+  return redaction;
+}
 
 Expected<RecordOptions> parse(const Flags& flags, const std::string& version) {
   const auto listen = parse_address(flags.listen, true);
@@ -43,17 +65,23 @@ Expected<RecordOptions> parse(const Flags& flags, const std::string& version) {
     return Trouble{"--sessions is 0, nothing would be recorded; leave it out to record until Ctrl-C"};
   if (flags.output.empty()) return Trouble{"--output is empty, expected the name of the trace to write"};
   std::optional<protocol::Framing> one_per_write;
+  std::shared_ptr<const protocol::Page> known;
   if (!flags.protocol.empty()) {  // a name that show and replay will understand
-    const auto page = protocol::Page::find(flags.protocol);
+    auto page = protocol::Page::find(flags.protocol);
     if (!page) return Trouble{"--protocol: " + page.error().what};
     if (page->one_per_write()) one_per_write = page->framing(protocol::Side::client);
+    known = std::make_shared<const protocol::Page>(std::move(*page));
   }
+  auto redaction = redaction_of(flags, std::move(known));
+  if (!redaction) return redaction.error();
   return RecordOptions{.listen = *listen,
                        .upstream = *upstream,
                        .output = flags.output,
                        .force = flags.force,
                        .protocol = flags.protocol,
                        .one_per_write = std::move(one_per_write),
+                       .redaction = std::move(*redaction),
+                       .keep_secrets = flags.keep_secrets,
                        .sessions = flags.sessions.value_or(0),
                        .duration = *duration,
                        .version = version};
@@ -132,6 +160,20 @@ void add_record_command(CLI::App& app, int& exit_status, const std::string& vers
       ->add_option("--protocol", flags->protocol,
                    "the page to read this trace with; found by itself when not given")
       ->type_name("NAME|FILE");
+  command
+      ->add_option(
+          "--redact", flags->redact,
+          "blank what this regular expression matches (or its groups, if it has any) in each message, or "
+          "in each read where no page says what a message is; it never reaches the disk")
+      ->type_name("PATTERN");
+  command->add_flag("--keep-secrets", flags->keep_secrets,
+                    "record the passwords that the page of --protocol knows; they are blanked otherwise");
+  command
+      ->add_option("--payloads", flags->payloads,
+                   "whose bytes are recorded, all, client or none; of the others only times and sizes")
+      ->check(CLI::IsMember({"all", "client", "none"}))
+      ->type_name("WHOSE")
+      ->capture_default_str();
   command->add_option("--sessions", flags->sessions, "end when this many connections have come and gone")
       ->type_name("N");
   command->add_option("--duration", flags->duration, "end after this time, as 90s or 5m")

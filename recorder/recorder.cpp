@@ -5,6 +5,7 @@
 
 #include "traces/format/output_file.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -111,6 +112,7 @@ Expected<void> Recorder::bind() {
 #ifndef _WIN32  // there the option means something else: it lets a second program take the port over
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
 #endif
+  if (!error) ask_for_times(acceptor_);
   if (!error) acceptor_.bind(found->front(), error);
   if (!error) address_ = acceptor_.local_endpoint(error);
   if (error)
@@ -131,7 +133,7 @@ Expected<void> Recorder::open_trace() {
   auto writer = format::Writer::create(options_.output, writer_options);
   if (!writer) return writer.error();
   (*writer)->info(info_json(options_, (*writer)->start()));
-  recording_.emplace(std::move(*writer), status_);
+  recording_.emplace(context_, legs_, std::move(*writer), options_.redaction, status_);
   recording_->one_per_write = options_.one_per_write;
   return {};
 }
@@ -152,6 +154,11 @@ void Recorder::run() {
     deadline_.async_wait([this](Error error) {
       if (!error) end("duration");
     });
+  }
+  // Without it clients are accepted and nothing is forwarded: that has to be said before the first one.
+  if (const Error error = legs_.arm(); error) {
+    status_.say("chorus record: cannot watch connections: " + error.message());
+    return end("trouble");
   }
   tick();
   accept();
@@ -228,11 +235,13 @@ void Recorder::end(std::string_view by) {
   for (auto* timer : {&back_off_, &tick_, &deadline_}) timer->cancel();
   const auto still_open = std::exchange(sessions_, {});
   for (const auto& [id, session] : still_open) session->stop("recording ended");
+  legs_.disarm();
 }
 
 RecordSummary Recorder::close() {
   format::Writer& writer = recording_->writer();
   if (options_.one_per_write) writer.info(changed_json(recording_->recut));
+  if (options_.redaction.active()) writer.info(redacted_json(options_.redaction, recording_->redacted));
   RecordSummary summary;
   summary.totals = recording_->totals;
   summary.duration = recording_->now();
@@ -241,8 +250,9 @@ RecordSummary Recorder::close() {
   std::error_code ignored;  // the size is for the reader's eye only
   const auto partial = format::partial_name(options_.output);
   summary.file = std::filesystem::exists(partial, ignored) ? partial : options_.output;
-  summary.events = writer.events();
+  // What the writer accepted and what it lost overlap: an event may be lost after it was accepted.
   summary.lost_events = writer.lost_events();
+  summary.events = recording_->noted - std::min(recording_->noted, summary.lost_events);
   const auto size = std::filesystem::file_size(summary.file, ignored);
   if (!ignored) summary.file_size = size;
   return summary;

@@ -44,6 +44,7 @@ class Recorder {
   StatusLine& status_;
   boost::asio::io_context context_{1};
   std::vector<tcp::endpoint> upstream_;  // tried in turn
+  LegSet legs_{context_};
   tcp::acceptor acceptor_{context_};
   tcp::endpoint address_;
   tcp::endpoint peer_;  // of the client that is being accepted

@@ -9,18 +9,27 @@ constexpr std::size_t chunk_size =
 
 }  // namespace
 
-Recording::Recording(std::unique_ptr<format::Writer> writer, StatusLine& status_line)
-    : status(status_line), writer_(std::move(writer)), chunk_(chunk_size) {}
+Recording::Recording(boost::asio::io_context& context_of_legs, LegSet& set,
+                     std::unique_ptr<format::Writer> writer, Redaction wanted, StatusLine& status_line)
+    : context(context_of_legs),
+      legs(set),
+      redaction(std::move(wanted)),
+      status(status_line),
+      writer_(std::move(writer)),
+      chunk_(chunk_size) {}
 
 format::Nanos Recording::now() const {
   return std::chrono::steady_clock::now().time_since_epoch() - format::Nanos(writer_->start().mono_ns);
 }
 
-void Recording::note(format::Nanos time, std::uint32_t connection, format::EventKind kind,
-                     format::Bytes payload) {
-  if (kind == format::EventKind::ToServer) totals.to_server += payload.size();
-  if (kind == format::EventKind::ToClient) totals.to_client += payload.size();
-  writer_->add({.time = time, .connection = connection, .kind = kind, .payload = payload, .intended = {}});
+void Recording::count(const format::Event& event) {
+  if (event.kind == format::EventKind::ToServer) totals.to_server += event.payload.size();
+  if (event.kind == format::EventKind::ToClient) totals.to_client += event.payload.size();
+}
+
+void Recording::note(const format::Event& event) {
+  ++noted;
+  writer_->add(event);
   look_at_disk();
 }
 

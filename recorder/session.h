@@ -8,11 +8,14 @@
 // Only where the page says one_per_write, the client's messages go out one by one: see one_per_write.h.
 #pragma once
 
+#include "recorder/leg.h"
 #include "recorder/recording.h"
+#include "recorder/redactor.h"
 
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +24,10 @@
 
 namespace chorus::recorder {
 
-using boost::asio::ip::tcp;
-using Error = boost::system::error_code;
-
-enum class Side : std::uint8_t { client = 0, server = 1 };
-
 std::string show_endpoint(const tcp::endpoint& endpoint);
 
 // One thread: the one that runs the sockets' context. Network errors are events of the trace, not failures.
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public std::enable_shared_from_this<Session>, private Leg::User {
  public:
   struct Arrival {
     std::uint32_t id = 0;
@@ -46,12 +44,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void stop(std::string_view why);  // ends both legs now; may be called at any time
 
  private:
-  struct Leg {
-    explicit Leg(tcp::socket connection) : socket(std::move(connection)) {}
-    tcp::socket socket;
+  struct Half {
+    Half(tcp::socket connection, Side side) : leg(std::move(connection), side) {}
+    Leg leg;
     std::string pending;    // what this leg's peer could not take yet
     std::size_t taken = 0;  // how much of it has gone since
-    bool reading = false;   // a wait for bytes is under way
     bool ended = false;     // its peer sent the end of stream
     Error broken;           // why nothing can be written to it; what its peer said before is still being read
     bool alarmed = false;   // the system reported an error that no read has shown yet
@@ -61,14 +58,18 @@ class Session : public std::enable_shared_from_this<Session> {
     boost::asio::steady_timer wait;  // between two messages
   };
   static Side other(Side side) { return side == Side::client ? Side::server : Side::client; }
-  Leg& leg(Side side) { return legs_[static_cast<std::size_t>(side)]; }
+  Half& half(Side side) { return legs_[static_cast<std::size_t>(side)]; }
+  Leg& leg(Side side) { return half(side).leg; }
+  tcp::socket& socket(Side side) { return leg(side).socket(); }  // before it is connected
 
   void connect(std::size_t index);
   void on_connected(const tcp::endpoint& server);
   void refuse(std::string_view why);
-  void read(Side from);
-  void on_readable(Side from, Error error);
-  void hand_on(Side from, format::Bytes bytes, format::Nanos now);
+  void on_readable(Side from) override;
+  void on_written(Side to, Error error, std::size_t size) override;
+  void on_alarm(Side side) override;
+  std::shared_ptr<void> alive() override { return shared_from_this(); }
+  void hand_on(Side from, format::Bytes bytes, format::Nanos arrived);
   void go_on(Side from);
   void write_message();
   void write_later();
@@ -79,8 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_end(Side from, format::Nanos now);
   void on_unwritable(Side side, const Error& error);
   void on_broken(Side side, const Error& error, format::Nanos now);
-  void watch(Side side);
   void look_for_reset(Side side);
+  void note(format::Nanos time, format::EventKind kind, format::Bytes payload = {});
   void close(format::Nanos now, std::string_view why);
   void finish();
 
@@ -89,8 +90,9 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::function<void(std::uint32_t id)> ended_;
   const std::uint32_t id_;
   const tcp::endpoint peer_;
-  const format::Nanos accepted_;
-  std::array<Leg, 2> legs_;
+  format::Nanos latest_;  // time of the latest event; at first of the accept
+  std::array<Half, 2> legs_;
+  std::optional<Redactor> redactor_;      // nothing: the trace gets the bytes as they are
   std::unique_ptr<Recutting> recutting_;  // nullptr: the client's bytes go on as they come
   bool connected_ = false;
   bool over_ = false;  // handlers that still arrive do nothing

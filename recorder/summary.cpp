@@ -27,6 +27,21 @@ std::string counted(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
+json::object redacted_object(const Redaction& redaction) {
+  return {{"secrets", redaction.secrets[0] || redaction.secrets[1]},
+          {"pattern", redaction.pattern.has_value()}};
+}
+
+std::string times(const RecordOptions& options) {
+  std::string text = kernel_times ? "kernel: arrival of the last segment of each read" : "reading";
+  if (options.one_per_write) text += "; a client's message: when it went on";
+  return text;
+}
+
+bool blanks(const Redaction& redaction) {
+  return redaction.secrets[0] || redaction.secrets[1] || redaction.pattern;
+}
+
 }  // namespace
 
 std::string iso_time(std::int64_t wall_ns) {
@@ -48,14 +63,33 @@ std::string info_json(const RecordOptions& options, const format::Start& start) 
   json::object info{{"mode", "recording"},
                     {"tool", options.version},
                     {"started", iso_time(start.wall_ns)},
+                    {"times", times(options)},
                     {"options", options_json(options)}};
   if (!options.protocol.empty()) info["protocol"] = options.protocol;
   if (options.one_per_write) info["changed"] = recut_from_start;
+  if (options.keep_secrets) info["secrets"] = "kept";
+  if (blanks(options.redaction)) info["redacted"] = redacted_object(options.redaction);
+  if (options.redaction.payloads != Payloads::all)
+    info["payloads"] = options.redaction.payloads == Payloads::client ? "client" : "none";
   return json::serialize(info);
 }
 
 std::string changed_json(const Recut& recut) {
   return json::serialize(json::object{{"changed", show_recut(recut)}});
+}
+
+std::string redacted_json(const Redaction& redaction, const Redacted& redacted) {
+  json::object info;
+  if (blanks(redaction)) {
+    json::object done = redacted_object(redaction);
+    for (const Side side : {Side::client, Side::server}) {
+      const Redacted::Direction& one = redacted.sides[static_cast<std::size_t>(side)];
+      done[side == Side::client ? "client" : "server"] =
+          json::object{{"secrets", one.secrets}, {"matches", one.matches}, {"blank_bytes", one.blank_bytes}};
+    }
+    info["redacted"] = std::move(done);
+  }
+  return json::serialize(info);
 }
 
 std::string summary_sentence(const RecordSummary& summary) {

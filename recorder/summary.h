@@ -2,6 +2,7 @@
 #pragma once
 
 #include "recorder/one_per_write.h"
+#include "recorder/redactor.h"
 #include "recorder/status.h"
 #include "traces/format/event.h"
 #include "traces/format/quantity.h"
@@ -21,9 +22,11 @@ struct RecordOptions {
   bool force = false;
   std::string protocol;                            // page's name, noted in the trace; "" = none
   std::optional<protocol::Framing> one_per_write;  // the page's, of a client, if its server needs that
-  std::uint64_t sessions = 0;                      // end after so many connections; 0 = no limit
-  std::chrono::nanoseconds duration{};             // end after this time; 0 = no limit
-  std::string version;                             // of this program
+  Redaction redaction{};
+  bool keep_secrets = false;            // though the page knows where they are
+  std::uint64_t sessions = 0;           // end after so many connections; 0 = no limit
+  std::chrono::nanoseconds duration{};  // end after this time; 0 = no limit
+  std::string version;                  // of this program
 };
 
 struct RecordSummary {
@@ -41,6 +44,10 @@ std::string info_json(const RecordOptions& options, const format::Start& start);
 
 // What is added to it at the end of a recording with one_per_write.
 std::string changed_json(const Recut& recut);
+
+// What is added at the end of one that left something out: how much of it. Never the pattern, which may hold
+// what it hides.
+std::string redacted_json(const Redaction& redaction, const Redacted& redacted);
 
 std::string summary_sentence(const RecordSummary& summary);
 // The document of `chorus record --json`; keys are a contract: add, never rename.

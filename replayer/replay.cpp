@@ -4,6 +4,7 @@
 #include "replayer/needs.h"
 #include "traces/format/reader.h"
 #include "traces/format/writer.h"
+#include "traces/protocol/left_out.h"
 
 #include <atomic>
 #include <csignal>
@@ -45,6 +46,12 @@ Expected<Loaded> load_score(const Options& options) {
   }
   if (trace->damage.any())
     say(options.recording + " is damaged: " + trace->damage.first + "; what is whole is replayed");
+  const protocol::LeftOut left_out = protocol::left_out(*trace);
+  if (left_out.client_bytes)
+    return Trouble{options.recording + " has only sizes and times (chorus record --payloads none): there is nothing "
+                   "to send; record with --payloads client or all"};
+  if (left_out.server_bytes)  // zeros of the right length: no messages
+    std::erase_if(trace->events, [](const auto& event) { return event.kind == format::EventKind::ToClient; });
   protocol::Recognised recognised{protocol::Page::raw(), ""};
   if (options.protocol.empty()) {
     auto found = protocol::recognise(*trace);
@@ -63,6 +70,12 @@ Expected<Loaded> load_score(const Options& options) {
     if (!read) return read.error();
     users = std::make_shared<const protocol::Users>(std::move(*read));
   }
+  if (left_out.secrets && !(users && users->column("password")) &&
+      protocol::sends_secrets(recognised.page, conversations))
+    return Trouble{options.recording + " was recorded without its passwords: name the crowd's accounts with --users "
+                   "users.csv (columns name and password), or record again with --keep-secrets"};
+  if (left_out.matches)
+    say("what --redact matched in " + options.recording + " is sent as it stands there, blank");
   auto score = compile_score(std::move(recognised.page), conversations, {options.renames, users});
   if (!score) return score.error();
   if (users && !score->names.needs_users()) {

@@ -42,5 +42,6 @@ std::vector<Row> trace_read(const Settings& settings);
 std::vector<Row> trace_flat_memory(const Settings& settings);
 std::vector<Row> frame_and_render(const Settings& settings);
 std::vector<Row> page_over_raw(const Settings& settings);
+std::vector<Row> record_round_trip(const Settings& settings);  // none where HAProxy is not installed
 
 }  // namespace chorus::bench

@@ -45,6 +45,8 @@ std::vector<Benchmark> all_benchmarks() {
       {{"page-over-raw",
         "a replay that understands its messages, against one of raw bytes; at most 1,000 clients"},
        page_over_raw},
+      {{"record-round-trip", "100 bytes to a server and back through the recorder, against HAProxy"},
+       record_round_trip},
   };
 }
 
@@ -114,6 +116,7 @@ int main(int argc, char** argv) {
       const double load = load_average();
       std::cerr << "bench: " << name << busy(load) << "\n";
       const std::vector<Row> rows = run(settings);
+      if (rows.empty()) continue;
       printer.add(rows, load);
       if (readme) write_readme(CHORUS_SOURCE "/README.md", rows, listed, settings);
     }

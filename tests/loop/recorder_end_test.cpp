@@ -151,12 +151,17 @@ TEST_CASE("Too few open files are said once, and the clients that waited are ser
   RecorderUnderTest recorder(std::vector<std::string>{}, "ulimit -n 24");
   std::vector<Socket> clients;
   for (int i = 0; i < 20; ++i) clients.push_back(Socket::connect(recorder.port));
-  recorder.process->err_line_with("cannot take another client now");
-  for (Socket& client : clients) {
+  const std::string said = recorder.process->err_line_with("cannot take another client now");
+  CHECK(said.find("(the limit is 24)") != std::string::npos);
+  for (Socket& client : clients) {  // each in its turn: those that are there go on
     client.send("me too");
-    CHECK(recorder.listener.accept().receive_exactly(6) == "me too");
+    Socket server = recorder.listener.accept();
+    CHECK(server.receive_exactly(6) == "me too");
+    server.send("and you");
+    CHECK(client.receive_exactly(7) == "and you");
     client.close();
   }
+  CHECK(recorder.process->err_rest().find("cannot take") == std::string::npos);
   CHECK(told(recorder.finish()).size() == 20);
 }
 #endif

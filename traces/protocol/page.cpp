@@ -109,6 +109,13 @@ void Page::fields(Side from, KindId kind, Bytes message, std::vector<Field>& out
   }
 }
 
+bool Page::has_secrets(Side from) const noexcept {
+  for (const KindRules& rules : impl_->rules[static_cast<std::size_t>(from)])
+    for (const FieldRule* rule : rules.fields)
+      if (rule->shape.role == Role::secret) return true;
+  return false;
+}
+
 std::string Page::value(const Field& field, Bytes message) {
   if (field.span.at > message.size()) return {};
   const Bytes bytes = message.substr(field.span.at, field.span.size);

@@ -67,6 +67,7 @@ class Page {
   };
   // Appends the fields of `message` to `out`; those that do not fit or match are left out.
   void fields(Side from, KindId kind, Bytes message, std::vector<Field>& out) const;
+  bool has_secrets(Side from) const noexcept;  // whether any message of this side has a field of that role
   static std::string value(const Field& field, Bytes message);  // decoded: text without padding, digits
   bool integer_names() const noexcept;  // a user or a room is a number here: digits in text are no names
 

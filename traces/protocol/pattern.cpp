@@ -37,6 +37,26 @@ std::vector<Bytes> Pattern::groups(Bytes bytes) const {
   return found;
 }
 
+std::optional<std::vector<std::pair<std::size_t, std::size_t>>> Pattern::all(Bytes bytes) const {
+  std::vector<std::pair<std::size_t, std::size_t>> found;
+  const auto add = [&](const boost::csub_match& part) {
+    if (part.matched && part.length() > 0)
+      found.emplace_back(static_cast<std::size_t>(part.first - bytes.data()),
+                         static_cast<std::size_t>(part.length()));
+  };
+  try {
+    for (boost::cregex_iterator match(bytes.data(), bytes.data() + bytes.size(), compiled_->regex), end;
+         match != end; ++match) {
+      const std::size_t before = found.size();
+      for (std::size_t group = 1; group < match->size(); ++group) add((*match)[static_cast<int>(group)]);
+      if (found.size() == before) add((*match)[0]);
+    }
+  } catch (const std::runtime_error&) {
+    return std::nullopt;
+  }
+  return found;
+}
+
 bool Pattern::matches(Bytes bytes) const {
   try {
     return boost::regex_search(bytes.data(), bytes.data() + bytes.size(), compiled_->regex);

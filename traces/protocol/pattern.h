@@ -6,7 +6,9 @@
 #include "traces/protocol/framing.h"
 
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace chorus::protocol {
@@ -19,6 +21,9 @@ class Pattern {
   // [0] is the whole match, the rest its groups; a group that took no part is empty. Borrowed from `bytes`.
   // Empty when there is no match.
   std::vector<Bytes> groups(Bytes bytes) const;
+  // Where all of its matches are: of one with groups what the groups that took part have matched, else the
+  // whole match. As {at, size}. Nothing at all when it took too long to say.
+  std::optional<std::vector<std::pair<std::size_t, std::size_t>>> all(Bytes bytes) const;
   std::size_t group_count() const noexcept;  // without [0]
 
  private:
