@@ -104,7 +104,9 @@ std::string steps_in_words(const Account& account) {
   table.print(text);
   const std::size_t good = last_good_step(account);
   if (good == 0) {
-    text << "no step was good\n";
+    text << (step_row(account, 0).ours
+                 ? "whether any step is good is not known: the generator was late; use a quieter machine\n"
+                 : "no step was good\n");
   } else {
     text << "the last good step: " << step_row(account, good - 1).clients << " clients"
          << (good == account.plan.steps.size() ? " (all steps were good)" : "") << "\n";

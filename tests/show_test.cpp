@@ -131,6 +131,45 @@ TEST_CASE("without a page events are one line for each chunk", "[show]") {
         "0.006000  0  <-  lo\n");
 }
 
+TEST_CASE("events of some connections and of a part of the time", "[show]") {
+  format::sample::Folder folder;
+  write(folder / "a.trace", session());
+  const std::string file = (folder / "a.trace").string();
+  CHECK(show({file, "--events", "--connection", "1", "--from", "30ms", "--to", "71ms"}).out ==
+        "0.030000  1  ->  SAY   JOIN #tea\\r\\n\n"
+        "0.050000  1  ->  SAY   PRIVMSG #tea :one\\r\\nPRIVMSG #tea :two\\r\\n\n"
+        "0.070000  1  --        client ended\n");
+  CHECK(has(show({file, "--connection", "1"}).out, "connections (1)\n"));
+  const auto document = boost::json::parse(
+      show({file, "--json", "--events", "--connection", "0", "--connection", "1", "--from", "60ms"}).out);
+  CHECK(document.at("messages").as_array().size() == 1);
+
+  for (const auto& [arguments, says] :
+       {std::pair{std::vector<std::string>{file, "--from", "1s"}, "of --events"},
+        {{file, "--events", "--from", "2s", "--to", "1s"}, "not before --to"},
+        {{file, "--events", "--to", "soon"}, "--to"},
+        {{file, "--connection", "1", "--connection", "9"}, "nothing of connection 9"},
+        {{file, "--events", "--connection", "1", "--to", "10ms"}, "nothing of connection 1 before --to"}}) {
+    const Answer answer = show(arguments);
+    CHECK(answer.status == 2);
+    CHECK(answer.out.empty());
+    CHECK(has(answer.err, says));
+  }
+}
+
+TEST_CASE("a recording says which times it has, and what it was told to leave out", "[show]") {
+  format::sample::Folder folder;
+  Tables tables;
+  tables.info = R"({"mode":"recording","times":"kernel","payloads":"client",)"
+                R"("redacted":{"secrets":true,"pattern":true}})";
+  write(folder / "a.trace", session(), tables);
+  const Answer answer = show({(folder / "a.trace").string()});
+  CHECK(has(answer.out, "times      kernel\n"));
+  CHECK(has(answer.out,
+            "left out   the server's bytes (only sizes and times were kept), passwords (blank, at the same "
+            "length), what --redact matched (blank, at the same length)\n"));
+}
+
 TEST_CASE("a run's summary has its verdict, outcomes with reasons, divergences and times", "[show]") {
   format::sample::Folder folder;
   const auto recording = write(folder / "a.trace", session());

@@ -80,7 +80,7 @@ TEST_CASE("every help text in the README is what the program prints", "[readme]"
     CHECK(printed.status == 0);
     CHECK(replaced(printed.out, "\n\n", "\n") == replaced(expected, "\n\n", "\n"));
   }
-  CHECK(quoted == 5);
+  CHECK(quoted == 9);
 }
 
 TEST_CASE("every command in the README works as it stands there", "[readme]") {
@@ -116,7 +116,8 @@ TEST_CASE("every command in the README works as it stands there", "[readme]") {
         const std::string out = process.out_rest(), err = process.err_rest();
         INFO(out << err);
         // A busy machine may make a replay INVALID and its trace incomparable: neither is the README's fault.
-        const bool busy = out.rfind("INVALID", 0) == 0 || (out + err).find("INVALID") != std::string::npos;
+        const bool busy = (out + err).find("INVALID") != std::string::npos ||
+                          out.find("the generator was late") != std::string::npos;
         CHECK((status == 0 || (status == 2 && busy)));
         continue;
       }

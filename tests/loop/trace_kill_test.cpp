@@ -1,5 +1,6 @@
 // `chorus record` killed at random moments of a busy recording: whatever was forwarded until a second before
-// stands in the trace. CHORUS_KILLS=200 plays the whole campaign.
+// stands in the trace. CHORUS_KILLS=200 (or ./dev test --full) plays
+// the whole campaign.
 #include "tests/loop/recorder_fixture.h"
 
 #include <atomic>
@@ -23,7 +24,8 @@ constexpr auto most_lost = 1s;
 
 int kills() {
   const char* const wanted = std::getenv("CHORUS_KILLS");
-  return wanted == nullptr ? 10 : std::max(1, std::atoi(wanted));
+  if (wanted != nullptr) return std::max(1, std::atoi(wanted));
+  return std::getenv("CHORUS_FULL") != nullptr ? 200 : 10;
 }
 
 // How long a thread that only wants to wake up every 5 ms had to wait: what a busy machine adds to

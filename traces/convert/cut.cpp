@@ -174,6 +174,15 @@ Expected<CutReport> cut(const CutOptions& options) {
   auto trace = NewTrace::create(options.output, *start, options.force);
   if (!trace) return trace.error();
 
+  // Blocks that hold nothing of these connections, or only what comes later, are not even read. How much that
+  // leaves out the index knows; without one all is read.
+  if (!options.connections.empty() || options.to) {
+    format::Selection wanted;
+    wanted.connections = options.connections;
+    if (options.to) wanted.until = *options.to - Nanos(1);
+    (*reader)->seek(std::move(wanted));
+    if (!(*reader)->total_events()) (*reader)->seek({});
+  }
   Cutter cutter(options, trace->writer());
   json::object info;
   while ((*reader)->next() && trace->writer().ok()) {
@@ -187,9 +196,11 @@ Expected<CutReport> cut(const CutOptions& options) {
   }
   CutReport report = cutter.finish();
   report.damage = (*reader)->damage();
+  if (const auto total = (*reader)->total_events(); total && *total >= report.events)
+    report.left_out = *total - report.events;
   if (const auto missing = cutter.missing())
     return Trouble{options.input.string() + " has no connection " + std::to_string(*missing) +
-                   "; chorus show lists them"};
+                   (options.to ? " before --to" : "") + "; chorus show lists them"};
   if (report.connections == 0)
     return Trouble{"nothing of " + options.input.string() +
                    " lies within the cut; chorus show says how long it is"};

@@ -1,6 +1,7 @@
 #include "traces/convert/files.h"
 
 #include "traces/format/output_file.h"
+#include "traces/format/quantity.h"
 
 #include <algorithm>
 
@@ -54,15 +55,22 @@ std::string counted(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-std::string damage_words(const format::Damage& damage) {
+std::string damage_words(const format::Damage& damage, const std::string& kept) {
   if (!damage.any()) return {};
   std::string text = damage.cut ? "the file is cut" : "the file is damaged";
+  if (!kept.empty()) text += ": " + kept;
   if (damage.missing_events > 0) text += ", " + counted(damage.missing_events, "event") + " lost";
-  if (damage.dropped_events > 0)
+  if (damage.missing_time > format::Nanos(0))
+    text += ", " + show_duration(damage.missing_time) + (damage.missing_events > 0 ? " of it" : " lost");
+  if (damage.dropped_events > 0) {
     text += ", " + counted(damage.dropped_events, "event") + " dropped while it was written";
+    if (damage.dropped_last > format::Nanos(0))
+      text +=
+          " (from " + show_duration(damage.dropped_first) + " to " + show_duration(damage.dropped_last) + ")";
+  }
   if (damage.bad_blocks > 0) text += ", " + counted(damage.bad_blocks, "bad block");
-  if (damage.skipped_bytes > 0)
-    text += ", " + counted(damage.skipped_bytes, "byte") + " that belong to no good block";
+  if (damage.skipped_bytes > 0) text += ", " + counted(damage.skipped_bytes, "byte") + " in no good block";
+  if (damage.cut && damage.missing_events == 0) text += "; how much came after that nothing says";
   return text + (damage.first.empty() ? "" : " (" + damage.first + ")");
 }
 

@@ -36,8 +36,9 @@ class NewTrace {
 // The events of a block in order of time; events of one connection keep their order.
 std::vector<const format::Event*> in_order(const std::vector<format::Event>& events);
 
-// One sentence on what is missing of a file that was read to its end, "" for a whole one.
-std::string damage_words(const format::Damage& damage);
+// One sentence on what is missing of a file that was read to its end, "" for a whole one. `kept`: what there
+// is, in words.
+std::string damage_words(const format::Damage& damage, const std::string& kept = {});
 
 std::string counted(std::uint64_t count, const std::string& noun);  // "1 event", "2 events"
 

@@ -48,13 +48,14 @@ struct Seen {
 using Describe = std::function<Expected<Seen>(const format::Trace&, const std::string& protocol)>;
 
 struct ShowOptions {
-  bool events = false;    // a line per message (per chunk where no page fits) instead of the summary
-  bool full = false;      // do not cut texts
-  std::size_t rows = 20;  // of a table of the summary; 0 = all
+  bool events = false;  // a line per message (per chunk where no page fits) instead of the summary
+  format::Nanos from = format::Nanos::min(), to = format::Nanos::max();  // of these lines: from <= time < to
+  bool full = false;                                                     // do not cut texts
+  std::size_t rows = 20;                                                 // of a table of the summary; 0 = all
 };
 
 void show_text(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
-void show_events(std::ostream& out, const format::Trace& trace, const Seen& seen, bool full);
+void show_events(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
 // One document, "chorus.show/1"; with `events` it has the messages.
 void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
 

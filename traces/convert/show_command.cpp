@@ -2,9 +2,12 @@
 
 #include "traces/convert/standard_output.h"
 #include "traces/convert/summary.h"
+#include "traces/format/quantity.h"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 
@@ -13,6 +16,8 @@ namespace {
 
 struct Arguments {
   std::string file, protocol;
+  std::optional<std::string> from, to;
+  std::vector<std::uint32_t> connections;
   bool events = false, full = false, json = false;
 };
 
@@ -29,8 +34,34 @@ void chunks_as_messages(const format::Trace& trace, Seen& seen) {
   }
 }
 
+Expected<ShowOptions> options_of(const Arguments& arguments) {
+  ShowOptions options;
+  options.events = arguments.events;
+  options.full = arguments.full;
+  if (arguments.full) options.rows = 0;
+  for (const auto& [name, text, time] : {std::tuple{"--from", &arguments.from, &options.from},
+                                         std::tuple{"--to", &arguments.to, &options.to}}) {
+    if (!*text) continue;
+    const auto parsed = parse_duration(**text);
+    if (!parsed) return Trouble{std::string(name) + ": " + parsed.error().what};
+    *time = *parsed;
+  }
+  if ((arguments.from || arguments.to) && !arguments.events)
+    return Trouble{
+        "--from and --to choose among the lines of --events; chorus cut makes a shorter recording"};
+  if (options.from >= options.to) return Trouble{"--from is not before --to: nothing would be shown"};
+  return options;
+}
+
 int show(const Arguments& arguments, const Describe& describe) {
-  const auto trace = format::load(arguments.file);
+  const auto options = options_of(arguments);
+  if (!options) return trouble(options.error().what);
+  // All of a connection is read, whatever lines are wanted: messages may begin before them. Later than those,
+  // nothing is.
+  format::Selection wanted;
+  wanted.connections = arguments.connections;
+  if (arguments.to) wanted.until = options->to - format::Nanos(1);
+  const auto trace = format::load(arguments.file, wanted);
   if (!trace) {
     std::error_code ignored;
     const std::string partial = arguments.file + ".partial";
@@ -41,6 +72,13 @@ int show(const Arguments& arguments, const Describe& describe) {
                                                     "did not come to an end"
                                               : ""));
   }
+  if (!arguments.connections.empty()) {
+    for (const std::uint32_t connection : arguments.connections)
+      if (std::none_of(trace->events.begin(), trace->events.end(),
+                       [&](const format::Event& event) { return event.connection == connection; }))
+        return trouble(arguments.file + " has nothing of connection " + std::to_string(connection) +
+                       (arguments.to ? " before --to" : "") + "; chorus show without --connection lists all");
+  }
   auto seen = describe(*trace, arguments.protocol);
   if (!seen) return trouble(seen.error().what);
   if (seen->raw) chunks_as_messages(*trace, *seen);
@@ -50,12 +88,8 @@ int show(const Arguments& arguments, const Describe& describe) {
   if (const std::string damage = damage_text(*trace, length); !damage.empty())
     std::cerr << "chorus show: " << arguments.file << ": " << damage << "\n";
 
-  ShowOptions options;
-  options.events = arguments.events;
-  options.full = arguments.full;
-  if (arguments.full) options.rows = 0;
   const auto written = to_stdout([&](std::ostream& out) {
-    arguments.json ? show_json(out, *trace, *seen, options) : show_text(out, *trace, *seen, options);
+    arguments.json ? show_json(out, *trace, *seen, *options) : show_text(out, *trace, *seen, *options);
   });
   return written ? static_cast<int>(Exit::ok) : trouble(written.error().what);
 }
@@ -70,6 +104,14 @@ void add_show_command(CLI::App& app, int& exit_status, Describe describe) {
       ->type_name("NAME");
   command->add_flag("--events", arguments->events,
                     "one line for each message, or for each chunk without a page");
+  command
+      ->add_option("--from", arguments->from, "of --events: what came at or after this time since the start")
+      ->type_name("DURATION");
+  command->add_option("--to", arguments->to, "of --events: what came before this time since the start")
+      ->type_name("DURATION");
+  command->add_option("--connection", arguments->connections, "only this connection; may be given again")
+      ->type_name("N")
+      ->allow_extra_args(false);
   command->add_flag("--full", arguments->full, "do not cut texts and tables");
   command->add_flag("--json", arguments->json, "one JSON document on stdout");
   command->callback([arguments, &exit_status, describe = std::move(describe)] {

@@ -22,8 +22,8 @@ std::string padded(std::string text, std::size_t width, bool right) {
 // Streams line by line: a long trace is not held as text.
 class EventLines {
  public:
-  EventLines(std::ostream& out, const format::Trace& trace, const Seen& seen, bool full)
-      : out_(out), full_(full), connection_width_(1), kind_width_(0) {
+  EventLines(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options)
+      : out_(out), options_(options), connection_width_(1), kind_width_(0) {
     Nanos last{};
     for (const format::Event& event : trace.events) {
       last = std::max(last, event.time);
@@ -36,18 +36,19 @@ class EventLines {
 
   void line(Nanos time, std::uint32_t connection, std::string_view arrow, std::string_view kind,
             std::string_view text) {
+    if (time < options_.from || time >= options_.to) return;
     std::string row = padded(seconds(time), time_width_, true) + "  " +
                       padded(std::to_string(connection), connection_width_, true) + "  " +
                       std::string(arrow) + "  ";
     if (kind_width_ > 0) row += padded(printable(kind), kind_width_, false) + "  ";
-    row += printable(text, full_ ? 0 : text_width);
+    row += printable(text, options_.full ? 0 : text_width);
     row.erase(row.find_last_not_of(' ') + 1);
     out_ << row << '\n';
   }
 
  private:
   std::ostream& out_;
-  bool full_;
+  const ShowOptions& options_;
   std::size_t connection_width_, kind_width_, time_width_ = 0;
 };
 
@@ -70,8 +71,9 @@ bool is_chunk(const format::Event& event) {
 }  // namespace
 
 // Messages and the life of their connections, merged by time.
-void show_events(std::ostream& out, const format::Trace& trace, const Seen& seen, bool full) {
-  EventLines lines(out, trace, seen, full);
+void show_events(std::ostream& out, const format::Trace& trace, const Seen& seen,
+                 const ShowOptions& options) {
+  EventLines lines(out, trace, seen, options);
   std::size_t m = 0;
   const auto messages_until = [&](const format::Event* event) {
     for (; out && m < seen.messages.size(); ++m) {

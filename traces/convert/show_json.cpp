@@ -61,6 +61,7 @@ json::object damage(const format::Trace& trace, format::Nanos length) {
           {"bad_blocks", d.bad_blocks},
           {"skipped_bytes", d.skipped_bytes},
           {"missing_events", d.missing_events},
+          {"missing_time_us", us(d.missing_time)},
           {"dropped_events", d.dropped_events},
           {"text", damage_text(trace, length)}};
 }
@@ -102,11 +103,12 @@ json::object run(const format::Trace& trace, const Summary& summary) {
           {"result", result ? *result : json::value(nullptr)}};
 }
 
-void print_messages(std::ostream& out, const Seen& seen) {
+void print_messages(std::ostream& out, const Seen& seen, const ShowOptions& options) {
   out << ",\"messages\":[";
   bool first = true;
   for (const MessageLine& row : seen.messages) {
     if (!out) return;
+    if (row.time < options.from || row.time >= options.to) continue;
     out << (first ? "" : ",")
         << json::serialize(json::object{{"time_us", us(row.time)},
                                         {"connection", row.connection},
@@ -141,6 +143,7 @@ void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, 
       {"duration_us", us(summary.length)},
       {"events", trace.events.size()},
       {"content_hash", hash_text(trace.content_hash)},
+      {"left_out", left_out_words(summary.info)},
       {"damage", damage(trace, summary.length)},
       {"to_server", {{"bytes", total.bytes_to_server}, {"chunks", total.chunks_to_server}}},
       {"to_client", {{"bytes", total.bytes_to_client}, {"chunks", total.chunks_to_client}}},
@@ -151,7 +154,7 @@ void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, 
   if (options.events) {  // messages are streamed: the document is closed after them
     text.pop_back();
     out << text;
-    print_messages(out, seen);
+    print_messages(out, seen, options);
     text = "}";
   }
   out << text << '\n';

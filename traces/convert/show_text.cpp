@@ -51,6 +51,10 @@ class Sheet {
     if (const std::string tool = text_of(summary_.info, "tool"); !tool.empty()) table.row({"made by", tool});
     if (const std::string changed = text_of(summary_.info, "changed"); !changed.empty())
       table.row({"changed", changed});
+    if (const std::string times = text_of(summary_.info, "times"); !times.empty())
+      table.row({"times", times});
+    if (const std::string left_out = left_out_words(summary_.info); !left_out.empty())
+      table.row({"left out", left_out});
     table.row({"protocol", seen_.protocol + (seen_.because.empty() ? "" : " (" + seen_.because + ")")});
     table.row({"to server", traffic(total.bytes_to_server, total.chunks_to_server, true)});
     table.row({"to client", traffic(total.bytes_to_client, total.chunks_to_client, false)});
@@ -213,7 +217,7 @@ class Sheet {
 
 void show_text(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options) {
   if (options.events)
-    show_events(out, trace, seen, options.full);
+    show_events(out, trace, seen, options);
   else
     Sheet(out, trace, seen, options).print();
 }

@@ -1,5 +1,6 @@
 #include "traces/convert/summary.h"
 
+#include "traces/convert/files.h"
 #include "traces/convert/printable.h"
 #include "traces/format/quantity.h"
 
@@ -172,20 +173,25 @@ std::vector<format::NamedSketch> whole_run(const format::Trace& trace) {
   return result;
 }
 
-std::string damage_text(const format::Trace& trace, format::Nanos length) {
-  const format::Damage& damage = trace.damage;
-  if (!damage.any()) return {};
-  std::string text = damage.cut ? "the file is cut" : "the file is damaged";
-  text += ": " + std::to_string(trace.events.size()) + " events (" + show_duration(length) + ") are kept";
-  if (damage.missing_events > 0) text += ", " + std::to_string(damage.missing_events) + " events are lost";
-  if (damage.dropped_events > 0)
-    text += ", " + std::to_string(damage.dropped_events) + " events were dropped while it was written";
-  if (damage.bad_blocks > 0) text += ", " + std::to_string(damage.bad_blocks) + " blocks are bad";
-  if (damage.skipped_bytes > 0)
-    text += ", " + std::to_string(damage.skipped_bytes) + " bytes belong to no good block";
-  if (damage.cut && damage.missing_events == 0) text += "; how much came after that nothing says";
-  if (!damage.first.empty()) text += " (" + damage.first + ")";
+std::string left_out_words(const json::object& info) {
+  std::string text;
+  if (const json::value* payloads = info.if_contains("payloads"); payloads && payloads->is_string())
+    append(text, *payloads == "none" ? "all bytes (only sizes and times were kept)"
+                                     : "the server's bytes (only sizes and times were kept)");
+  const json::value* redacted = info.if_contains("redacted");
+  if (!redacted || !redacted->is_object()) return text;
+  const auto says = [&](std::string_view member) {
+    const json::value* value = redacted->as_object().if_contains(member);
+    return value && value->is_bool() && value->as_bool();
+  };
+  if (says("secrets")) append(text, "passwords (blank, at the same length)");
+  if (says("pattern")) append(text, "what --redact matched (blank, at the same length)");
   return text;
+}
+
+std::string damage_text(const format::Trace& trace, format::Nanos length) {
+  return damage_words(trace.damage,
+                      counted(trace.events.size(), "event") + " (" + show_duration(length) + ") kept");
 }
 
 }  // namespace chorus::convert

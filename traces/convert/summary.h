@@ -38,6 +38,9 @@ std::vector<Fate> fates(const format::Trace& trace, const boost::json::object& i
 // Sketches of the whole run; windows added up where there is no such row.
 std::vector<format::NamedSketch> whole_run(const format::Trace& trace);
 
+// What a recorder was told to leave out of it, in words; "" = nothing.
+std::string left_out_words(const boost::json::object& info);
+
 std::string utc(std::int64_t wall_ns);      // ISO 8601, to the millisecond
 std::string seconds(format::Nanos time);    // "1.234567"
 std::string hash_text(std::uint64_t hash);  // 16 hexadecimal digits

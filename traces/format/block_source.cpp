@@ -11,10 +11,14 @@ namespace chorus::format {
 namespace fs = std::filesystem;
 
 char* AlignedBytes::resize(std::size_t size) {
-  if (units_.size() * sizeof(Unit) < size)
-    units_ = std::vector<Unit>((size + sizeof(Unit) - 1) / sizeof(Unit));
+  if (const std::size_t wanted = (size + sizeof(Unit) - 1) / sizeof(Unit); wanted > capacity_) {
+    units_.reset();  // the old ones go before the new ones come
+    capacity_ = 0;
+    units_ = std::make_unique_for_overwrite<Unit[]>(wanted);
+    capacity_ = wanted;
+  }
   size_ = size;
-  return reinterpret_cast<char*>(units_.data());
+  return reinterpret_cast<char*>(units_.get());
 }
 
 Expected<BlockSource> BlockSource::open(const fs::path& path) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,14 @@ namespace chorus::format {
 class AlignedBytes {
  public:
   char* resize(std::size_t size);  // content is lost
-  Bytes bytes() const noexcept { return {reinterpret_cast<const char*>(units_.data()), size_}; }
+  Bytes bytes() const noexcept { return {reinterpret_cast<const char*>(units_.get()), size_}; }
 
  private:
   struct alignas(16) Unit {
     char bytes[16];
   };
-  std::vector<Unit> units_;
-  std::size_t size_ = 0;
+  std::unique_ptr<Unit[]> units_;
+  std::size_t capacity_ = 0, size_ = 0;
 };
 
 class BlockSource {

@@ -206,10 +206,11 @@ bool Trace::is_run() const {
   return mode != nullptr && mode->is_string() && mode->get_string() == "run";
 }
 
-Expected<Trace> load(const std::filesystem::path& path) {
+Expected<Trace> load(const std::filesystem::path& path, const Selection& wanted) {
   try {
     auto reader = Reader::open(path);
     if (!reader) return reader.error();
+    if (!wanted.all()) (*reader)->seek(wanted);
     auto trace = read_all(**reader, most_in_memory(path));
     if (!trace) return Trouble{path.string() + ' ' + trace.error().what};
     trace->path = path;

@@ -231,6 +231,9 @@ Reader::~Reader() = default;
 void Reader::seek(Selection wanted) {
   impl_->seek(std::move(wanted));
 }
+std::optional<std::uint64_t> Reader::total_events() const noexcept {
+  return impl_->total_events();
+}
 std::uint64_t Reader::wasted_bytes() const noexcept {
   return impl_->wasted_bytes();
 }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Damage {
 struct Selection {
   Nanos from = Nanos::min(), until = Nanos::max();  // both included
   std::vector<std::uint32_t> connections{};         // empty: all
+  bool all() const { return from == Nanos::min() && until == Nanos::max() && connections.empty(); }
 };
 
 // Streaming: one block in memory at a time, whatever the file's size: at most 64 MiB with all that is made of
@@ -51,6 +53,8 @@ class Reader {
   // header or the index says so, and damage in them is not looked for; a trace without an index (cut, or with
   // more than 400,000 blocks) gives the same events, but every block's header is read.
   void seek(Selection wanted);
+  // Of the whole trace, as its index has it; nothing before seek(), or without an index.
+  std::optional<std::uint64_t> total_events() const noexcept;
 
   // Moves to the next good block; false at the end. Then exactly one of the following has content.
   bool next();
@@ -97,6 +101,8 @@ struct Trace {
   std::deque<std::string> payloads;  // what events borrow from
 };
 
-Expected<Trace> load(const std::filesystem::path& path);
+// With `wanted`, only these events: blocks without any are not read (Reader::seek), and damage() is of what
+// was.
+Expected<Trace> load(const std::filesystem::path& path, const Selection& wanted = {});
 
 }  // namespace chorus::format

@@ -15,6 +15,7 @@ struct Reader::Impl {
 
   bool next();
   void seek(Selection wanted);
+  std::optional<std::uint64_t> total_events() const;
   std::uint64_t wasted_bytes() const { return source_.bytes_read() + unpacked_ - useful_; }
 
   BlockSource source_;

@@ -22,6 +22,11 @@ void Reader::Impl::seek(Selection wanted) {
   position_ = search_from_ = header_.size;
 }
 
+std::optional<std::uint64_t> Reader::Impl::total_events() const {
+  if (index_.kind.empty()) return std::nullopt;
+  return index_.total_events;
+}
+
 // Through the trailer. Whatever is wrong there stands in damage() when next() comes to it; here it only means
 // that there is no index.
 void Reader::Impl::read_index() {
