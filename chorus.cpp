@@ -7,6 +7,7 @@
 #include "traces/convert/import_command.h"
 #include "traces/convert/merge_command.h"
 #include "traces/convert/show_command.h"
+#include "traces/convert/standard_output.h"
 #include "traces/protocol/protocols_command.h"
 #include "traces/report/describe.h"
 #include "traces/report/diff_command.h"
@@ -58,7 +59,15 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::cerr << "chorus: " << error.what() << " (see chorus --help)\n";
+    const auto chosen = app.get_subcommands();
+    const std::string command = chosen.empty() ? "chorus" : "chorus " + chosen.front()->get_name();
+    std::cerr << command << ": " << error.what() << " (see " << command << " --help)\n";
+    return static_cast<int>(chorus::Exit::trouble);
+  }
+  if (!std::cout) return exit_status;  // whoever met that has said it
+  const auto written = chorus::convert::to_stdout([](std::ostream&) {});
+  if (!written) {
+    std::cerr << "chorus: " << written.error().what << "\n";
     return static_cast<int>(chorus::Exit::trouble);
   }
   return exit_status;

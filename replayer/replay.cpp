@@ -45,10 +45,13 @@ Expected<Loaded> load_score(const Options& options) {
     return Trouble{options.recording + " is the trace of a run; replay takes a recording (chorus record)"};
   }
   if (trace->damage.any())
-    say(options.recording + " is damaged: " + trace->damage.first + "; what is whole is replayed");
+    say(options.recording +
+        " is not whole: " + (trace->damage.first.empty() ? trace->damage.incomplete : trace->damage.first) +
+        "; what there is is replayed");
   const protocol::LeftOut left_out = protocol::left_out(*trace);
   if (left_out.client_bytes)
-    return Trouble{options.recording + " has only sizes and times (chorus record --payloads none): there is nothing "
+    return Trouble{options.recording +
+                   " has only sizes and times (chorus record --payloads none): there is nothing "
                    "to send; record with --payloads client or all"};
   if (left_out.server_bytes)  // zeros of the right length: no messages
     std::erase_if(trace->events, [](const auto& event) { return event.kind == format::EventKind::ToClient; });
@@ -72,7 +75,8 @@ Expected<Loaded> load_score(const Options& options) {
   }
   if (left_out.secrets && !(users && users->column("password")) &&
       protocol::sends_secrets(recognised.page, conversations))
-    return Trouble{options.recording + " was recorded without its passwords: name the crowd's accounts with --users "
+    return Trouble{options.recording +
+                   " was recorded without its passwords: name the crowd's accounts with --users "
                    "users.csv (columns name and password), or record again with --keep-secrets"};
   if (left_out.matches)
     say("what --redact matched in " + options.recording + " is sent as it stands there, blank");

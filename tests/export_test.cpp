@@ -63,7 +63,7 @@ struct Packet {
 struct Wire {
   std::vector<Packet> packets;
   convert::PacketSink sink() {
-    return [this](format::Bytes bytes) { packets.push_back({std::string(bytes)}); };
+    return [this](format::Bytes bytes, std::size_t) { packets.push_back({std::string(bytes)}); };
   }
 };
 
@@ -191,6 +191,41 @@ TEST_CASE("lines of JSON hold every event with its bytes, and text where it is U
   for (const auto& [text, coded] : std::vector<std::pair<std::string, std::string>>{
            {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}})  // RFC 4648
     CHECK(convert::base64(text) == coded);
+}
+
+TEST_CASE("bytes that were not kept are no payload: packets end before them, lines have a size only",
+          "[export]") {
+  const Folder folder;
+  record(folder / "in.trace",
+         {{0, 0, EventKind::Opened, "127.0.0.1:5001 127.0.0.1:6667"},
+          {1, 0, EventKind::ToServer, "NICK alice\r\n"},
+          {2, 0, EventKind::ToClient, std::string(18, '\0')}},
+         R"({"mode":"recording","payloads":"client"})");
+  const std::string in = (folder / "in.trace").string();
+  const auto packets = export_command({in, "-o", (folder / "out.pcapng").string()});
+  CHECK(has(packets.err, "the server's bytes"));
+  const std::string file = read_file(folder / "out.pcapng");
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> sizes;  // captured, original
+  const auto little = [&](std::size_t where) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, file.data() + where, 4);
+    return value;
+  };
+  for (std::size_t at = 0; at < file.size(); at += little(at + 4))
+    if (little(at) == 6) sizes.emplace_back(little(at + 20), little(at + 24));
+  REQUIRE(sizes.size() == 7);  // a handshake, and two segments with their acknowledgements
+  CHECK(sizes[3] == std::pair{52u, 52u});
+  CHECK(sizes[5] == std::pair{40u, 58u});
+
+  REQUIRE(export_command({in, "-o", (folder / "out.jsonl").string()}).status == 0);
+  std::istringstream lines(read_file(folder / "out.jsonl"));
+  std::vector<boost::json::object> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(boost::json::parse(line).as_object());
+  REQUIRE(events.size() == 3);
+  CHECK(events[1].at("text") == "NICK alice\r\n");
+  CHECK(events[2].at("bytes") == 18);
+  CHECK_FALSE(events[2].contains("payload"));
+  CHECK_FALSE(events[2].contains("text"));
 }
 
 TEST_CASE("any order of events becomes packets without harm", "[export]") {

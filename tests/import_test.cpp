@@ -80,7 +80,7 @@ struct Wire {
   std::vector<Packet> packets;
   std::uint64_t now = 1'700'000'000'000'000'000;
   convert::PacketSink sink() {
-    return [this](format::Bytes bytes) { packets.push_back({now, std::string(bytes)}); };
+    return [this](format::Bytes bytes, std::size_t) { packets.push_back({now, std::string(bytes)}); };
   }
   void write(const std::filesystem::path& path) const {
     std::string file = convert::pcapng::beginning("test", "test");

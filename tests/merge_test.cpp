@@ -57,6 +57,22 @@ TEST_CASE("two recordings become one group that starts together, with connection
   CHECK(info.at("merged").as_array()[1].as_object().at("tool") == "other");
 }
 
+TEST_CASE("a group says which of its recordings was not whole", "[merge]") {
+  const Folder folder;
+  const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();
+  record(a, two_clients());
+  record(b, one_client("carol"));
+  const std::string bytes = read_file(b);
+  write_file(folder / "cut", std::string_view(bytes).substr(0, bytes.size() - 40));
+  REQUIRE(merge({a, (folder / "cut").string(), "-o", out}).status == 0);
+  const auto trace = format::load(out);
+  REQUIRE(trace.has_value());
+  CHECK(trace->damage.any());
+  CHECK(has(trace->damage.incomplete, "cut: the file is cut"));
+  REQUIRE(merge({out, b, "-o", out + "2"}).status == 0);
+  CHECK(has(format::load(out + "2")->damage.incomplete, "out: what it was made from was not whole"));
+}
+
 TEST_CASE("recordings are aligned by their wall clocks when that is asked for, in any order", "[merge]") {
   const Folder folder;
   const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();

@@ -133,6 +133,18 @@ TEST_CASE("diff refuses what it cannot compare with one line and exit status 2",
   const std::string cut = (two.folder / "cut.trace").string();
   refused(diff({two.a, cut}), "--allow-partial");
 
+  for (const auto& [payloads, part] : {std::pair{"client", "the server's bytes"}, {"none", "its bytes"}}) {
+    Tables tables;
+    tables.info = std::string(R"({"mode":"recording","payloads":")") + payloads + "\"}";
+    const auto path = two.folder / payloads;
+    write(path, session(), tables);
+    refused(diff({two.a, path.string()}), part);
+  }
+  Tables from_cut;
+  from_cut.info = R"({"mode":"recording","incomplete":"the file is cut"})";
+  write(two.folder / "part.trace", session(), from_cut);
+  refused(diff({two.a, (two.folder / "part.trace").string()}), "the file is cut");
+
   const Answer partial = diff({two.a, cut, "--allow-partial"});
   CHECK(partial.status == 0);
   CHECK(partial.out.rfind("INCONCLUSIVE: ", 0) == 0);

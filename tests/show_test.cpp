@@ -4,6 +4,7 @@
 #include "tests/chat_sample.h"
 #include "traces/convert/printable.h"
 #include "traces/convert/show_command.h"
+#include "traces/report/describe.h"
 
 #include <iostream>
 #include <sstream>
@@ -168,6 +169,29 @@ TEST_CASE("a recording says which times it has, and what it was told to leave ou
   CHECK(has(answer.out,
             "left out   the server's bytes (only sizes and times were kept), passwords (blank, at the same "
             "length), what --redact matched (blank, at the same length)\n"));
+}
+
+TEST_CASE("bytes that were not kept are shown by their size", "[show]") {
+  format::sample::Folder folder;
+  Tables tables;
+  tables.info = R"({"mode":"recording","payloads":"none"})";
+  write(folder / "a.trace",
+        {{0, 0, EventKind::Opened, "a b"}, {5, 0, EventKind::ToServer, std::string(3, '\0')}}, tables);
+  CHECK(show({(folder / "a.trace").string(), "--events"}, undescribed).out ==
+        "0.000000  0  --  opened: a b\n"
+        "0.005000  0  ->  (3 bytes, not kept)\n");
+  const Answer page = show({(folder / "a.trace").string()}, report::describer());
+  CHECK(has(page.out, "protocol   raw (its bytes were not kept)\n"));
+
+  tables.info = R"({"mode":"recording","payloads":"client"})";
+  Steps steps = session();
+  for (Step& step : steps)
+    if (step.kind == EventKind::ToClient) step.payload.assign(step.payload.size(), '\0');
+  write(folder / "b.trace", steps, tables);
+  const Answer half = show({(folder / "b.trace").string(), "--events"}, report::describer());
+  CHECK(has(half.out, "NICK alice"));
+  CHECK(has(half.out, "bytes, not kept)\n"));
+  CHECK_FALSE(has(half.out, "\\x00"));
 }
 
 TEST_CASE("a run's summary has its verdict, outcomes with reasons, divergences and times", "[show]") {

@@ -178,7 +178,8 @@ void read(const File& file, std::size_t size) {
   Selection wanted;
   const Told all = read_to_end(**reader, wanted);
   const Damage damage = (*reader)->damage();
-  must(damage.any() == !damage.first.empty() || damage.dropped_events > 0, "damage is told");
+  must(damage.any() == !damage.first.empty() || damage.dropped_events > 0 || !damage.incomplete.empty(),
+       "damage is told");
   must(damage.missing_time >= Nanos(0), "no time is negative");
   must((*reader)->wasted_bytes() <= 12 * size + (256u << 20), "a reader gives up");
 

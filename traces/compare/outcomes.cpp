@@ -186,7 +186,9 @@ std::vector<std::string> unfit(const Subject& a, const Subject& b, const Rules& 
   for (const Subject* subject : {&a, &b}) {
     const bool is_a = subject == &a;
     const format::Damage& damage = subject->trace->damage;
-    const std::string lost = damage.first.empty() ? "it was not closed" : damage.first;
+    const std::string lost = !damage.first.empty()        ? damage.first
+                             : !damage.incomplete.empty() ? damage.incomplete
+                                                          : "it was not closed";
     if (damage.any() && !rules.allow_partial)
       reasons.push_back(name(*subject) + " is not whole: " + lost +
                         " (--allow-partial compares what is left)");

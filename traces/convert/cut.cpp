@@ -48,11 +48,13 @@ class Cutter {
     }
   }
 
-  CutReport finish() {
+  // `whole`: the recording came to its end, so that what is open went on at --to. Else nothing says more than
+  // its last event.
+  CutReport finish(bool whole) {
     carry_all();
     if (closes_)
       for (const auto& [connection, life] : open_) {
-        write(to_, connection, EventKind::Closed, closing_words);
+        write(whole ? to_ : std::clamp(latest_, from_, to_), connection, EventKind::Closed, closing_words);
         ++report_.closed_here;
       }
     report_.connections = kept_.size();
@@ -69,6 +71,7 @@ class Cutter {
 
  private:
   void take(const Event& event) {
+    latest_ = std::max(latest_, event.time);
     if (!wanted_.empty()) {
       if (!wanted_.count(event.connection)) {
         ++report_.left_out;
@@ -132,6 +135,7 @@ class Cutter {
   const bool closes_;
   const std::unordered_set<std::uint32_t> wanted_;
   format::Writer& writer_;
+  Nanos latest_{0};
   std::map<std::uint32_t, Life> open_;
   bool all_carried_ = true;
   std::unordered_set<std::uint32_t> seen_, kept_;
@@ -148,9 +152,10 @@ std::string note(const CutOptions& options, const CutReport& report, json::objec
   if (!options.connections.empty())
     cut["connections"] = json::array(options.connections.begin(), options.connections.end());
   if (const json::value* started = info.if_contains("started")) cut["of"] = *started;
-  if (const std::string damage = damage_words(report.damage); !damage.empty()) cut["damage"] = damage;
   if (const json::value* earlier = info.if_contains("cut")) cut["before"] = *earlier;
-  return json::serialize(json::object{{"started", utc(start.wall_ns)}, {"cut", std::move(cut)}});
+  json::object note{{"started", utc(start.wall_ns)}, {"cut", std::move(cut)}};
+  if (const std::string damage = damage_words(report.damage); !damage.empty()) note["incomplete"] = damage;
+  return json::serialize(note);
 }
 
 Expected<format::Start> moved(format::Start start, Nanos by) {
@@ -194,16 +199,18 @@ Expected<CutReport> cut(const CutOptions& options) {
       return Trouble{options.input.string() + ' ' + why};
     cutter.block((*reader)->events());
   }
-  CutReport report = cutter.finish();
+  CutReport report = cutter.finish(!(*reader)->damage().cut);
   report.damage = (*reader)->damage();
   if (const auto total = (*reader)->total_events(); total && *total >= report.events)
     report.left_out = *total - report.events;
   if (const auto missing = cutter.missing())
     return Trouble{options.input.string() + " has no connection " + std::to_string(*missing) +
                    (options.to ? " before --to" : "") + "; chorus show lists them"};
-  if (report.connections == 0)
-    return Trouble{"nothing of " + options.input.string() +
-                   " lies within the cut; chorus show says how long it is"};
+  if (report.connections == 0) {
+    const std::string damage = damage_words(report.damage);
+    return Trouble{"nothing of " + options.input.string() + " lies within the cut; " +
+                   (damage.empty() ? "chorus show says how long it is" : damage)};
+  }
   trace->writer().info(note(options, report, std::move(info), *start));
   if (const auto closed = trace->finish(); !closed) return closed.error();
   return report;

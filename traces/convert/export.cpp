@@ -4,6 +4,8 @@
 #include "traces/convert/files.h"
 #include "traces/convert/info.h"
 #include "traces/convert/pcapng.h"
+#include "traces/convert/printable.h"
+#include "traces/convert/summary.h"
 #include "traces/format/output_file.h"
 
 #include <algorithm>
@@ -67,13 +69,13 @@ bool is_utf8(Bytes bytes) {
   return true;
 }
 
-void append_line(std::string& to, const Event& event, const format::Start& start) {
+void append_line(std::string& to, const Event& event, const format::Start& start, bool bytes_kept) {
   to += "{\"time_ns\":" + std::to_string(event.time.count()) +
         ",\"wall_ns\":" + std::to_string(wall_time(start, event.time)) +
         ",\"connection\":" + std::to_string(event.connection) + ",\"kind\":\"" +
-        schema::EnumNameEventKind(event.kind) + "\",\"bytes\":" + std::to_string(event.payload.size()) +
-        ",\"payload\":\"" + base64(event.payload) + '"';
-  if (is_utf8(event.payload))
+        schema::EnumNameEventKind(event.kind) + "\",\"bytes\":" + std::to_string(event.payload.size());
+  if (bytes_kept) to += ",\"payload\":\"" + base64(event.payload) + '"';
+  if (bytes_kept && is_utf8(event.payload))
     to += ",\"text\":" +
           json::serialize(json::value(json::string_view(event.payload.data(), event.payload.size())));
   if (event.intended) to += ",\"intended_ns\":" + std::to_string(event.intended->count());
@@ -91,13 +93,18 @@ class Export {
 
   Expected<ExportReport> run() {
     if (options_.format == ExportFormat::pcapng)
-      text_ =
-          pcapng::beginning("chorus " CHORUS_VERSION,
-                            "made from the trace " + options_.input.filename().string() +
-                                ": the headers of IP and TCP are invented, times and payloads are recorded");
+      text_ = pcapng::beginning(
+          "chorus " CHORUS_VERSION,
+          "made from the trace " + printable_words(options_.input.filename().string()) +
+              ": the headers of IP and TCP are invented, times and what payloads there are " +
+              "were recorded");
     json::object info;
     while (reader_.next()) {
-      if (const std::string& more = reader_.info(); !more.empty()) add_info(info, more);
+      if (const std::string& more = reader_.info(); !more.empty()) {
+        add_info(info, more);
+        kept_ = kept_bytes(info);
+        report_.left_out_words = left_out_words(info);
+      }
       report_.run = report_.run || !run_refusal(reader_, info).empty();
       for (const Event* event : in_order(reader_.events())) {
         if (const auto taken = take(*event); !taken) return taken.error();
@@ -112,9 +119,9 @@ class Export {
  private:
   Expected<void> take(const Event& event) {
     if (options_.format == ExportFormat::pcapng) {
-      packets_.add(event);
+      packets_.add(event, kept_.of(event));
     } else {
-      append_line(text_, event, reader_.start());
+      append_line(text_, event, reader_.start(), kept_.of(event));
       ++report_.events;
     }
     if (text_.size() < write_at) return {};
@@ -127,6 +134,7 @@ class Export {
   format::Reader& reader_;
   format::OutputFile& file_;
   ExportReport report_;
+  KeptBytes kept_;
   std::string text_;
   PacketExport packets_;
 };

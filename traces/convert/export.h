@@ -23,6 +23,7 @@ struct ExportReport {
   std::uint64_t left_out =
       0;  // events after the end of their connection or direction, which no packet can be
   std::uint64_t invented = 0;  // connections whose addresses the trace does not say
+  std::string left_out_words;  // what the recorder was told to leave out; "" = nothing
   format::Damage damage;
 };
 

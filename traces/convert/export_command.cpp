@@ -34,6 +34,7 @@ void say(const Flags& flags, const ExportReport& report) {
   const auto note = [](const std::string& text) { std::cerr << "chorus export: " << text << "\n"; };
   if (const std::string damage = damage_words(report.damage); !damage.empty())
     note(flags.input + ": " + damage);
+  if (!report.left_out_words.empty()) note(flags.input + " was recorded without " + report.left_out_words);
   if (report.run)
     note(flags.input + " is the trace of a run: only the clients that it kept have bytes to export");
   if (report.invented > 0)

@@ -35,7 +35,8 @@ std::uint16_t port_of(format::Bytes address, std::uint16_t otherwise) {
 
 }  // namespace
 
-void PacketExport::add(const Event& event) {
+void PacketExport::add(const Event& event, bool bytes_kept) {
+  bytes_kept_ = bytes_kept;
   now_ns_ = static_cast<std::uint64_t>(wall_time(start_, event.time));
   const bool words = event.kind != EventKind::ToServer && event.kind != EventKind::ToClient &&
                      event.kind != EventKind::Opened && !event.payload.empty();
@@ -110,10 +111,7 @@ PacketExport::Open& PacketExport::open(std::uint32_t connection, format::Bytes a
   ++begun_;
   conversation.tcp = std::make_unique<TcpConversation>(
       *client, server_, TcpConversation::Initial{initial_number(begun_, 0), initial_number(begun_, 1u << 31)},
-      [this](format::Bytes packet) {
-        ++report_.packets;
-        pcapng::append_packet(to_, now_ns_, packet, std::exchange(comment_, {}));
-      });
+      [this](format::Bytes packet, std::size_t headers) { append(packet, headers); });
   conversation.tcp->open();
   return conversation;
 }
@@ -123,11 +121,14 @@ void PacketExport::refuse(std::uint32_t connection) {
   ++report_.invented;
   TcpConversation tcp(invented_client(connection), server_,
                       {initial_number(begun_, 0), initial_number(begun_, 1u << 31)},
-                      [this](format::Bytes packet) {
-                        ++report_.packets;
-                        pcapng::append_packet(to_, now_ns_, packet, std::exchange(comment_, {}));
-                      });
+                      [this](format::Bytes packet, std::size_t headers) { append(packet, headers); });
   tcp.refuse();
+}
+
+void PacketExport::append(format::Bytes packet, std::size_t headers) {
+  ++report_.packets;
+  pcapng::append_packet(to_, now_ns_, packet, std::exchange(comment_, {}),
+                        bytes_kept_ ? packet.size() : headers);
 }
 
 void PacketExport::close(std::uint32_t connection) {

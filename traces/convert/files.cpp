@@ -1,5 +1,6 @@
 #include "traces/convert/files.h"
 
+#include "traces/convert/printable.h"
 #include "traces/format/output_file.h"
 #include "traces/format/quantity.h"
 
@@ -38,8 +39,13 @@ NewTrace::~NewTrace() {
 
 Expected<void> NewTrace::finish() {
   const auto closed = writer_->close();
-  if (closed) writer_.reset();
-  return closed;
+  if (closed) {
+    writer_.reset();
+    return {};
+  }
+  const std::string problem = writer_->problem();
+  return Trouble{(problem.empty() ? closed.error().what : problem) + "; nothing of " + path_.string() +
+                 " stays"};
 }
 
 std::vector<const format::Event*> in_order(const std::vector<format::Event>& events) {
@@ -57,6 +63,12 @@ std::string counted(std::uint64_t count, const std::string& noun) {
 
 std::string damage_words(const format::Damage& damage, const std::string& kept) {
   if (!damage.any()) return {};
+  format::Damage own = damage;
+  own.incomplete.clear();
+  const std::string inherited = damage.incomplete.empty() ? ""
+                                                          : "what it was made from was not whole: " +
+                                                                printable_words(damage.incomplete);
+  if (!own.any()) return inherited;
   std::string text = damage.cut ? "the file is cut" : "the file is damaged";
   if (!kept.empty()) text += ": " + kept;
   if (damage.missing_events > 0) text += ", " + counted(damage.missing_events, "event") + " lost";
@@ -71,7 +83,8 @@ std::string damage_words(const format::Damage& damage, const std::string& kept) 
   if (damage.bad_blocks > 0) text += ", " + counted(damage.bad_blocks, "bad block");
   if (damage.skipped_bytes > 0) text += ", " + counted(damage.skipped_bytes, "byte") + " in no good block";
   if (damage.cut && damage.missing_events == 0) text += "; how much came after that nothing says";
-  return text + (damage.first.empty() ? "" : " (" + damage.first + ")");
+  if (!damage.first.empty()) text += " (" + damage.first + ")";
+  return text + (inherited.empty() ? "" : "; " + inherited);
 }
 
 }  // namespace chorus::convert

@@ -12,6 +12,12 @@ void add_info(json::object& info, const std::string& text) {
   for (const auto& [name, member] : value.as_object()) info[name] = member;
 }
 
+KeptBytes kept_bytes(const json::object& info) {
+  const json::value* payloads = info.if_contains("payloads");
+  if (!payloads) return {};
+  return {*payloads != "none", *payloads != "none" && *payloads != "client"};
+}
+
 std::string run_refusal(const format::Reader& reader, const json::object& info) {
   using format::BlockKind;
   const json::value* mode = info.if_contains("mode");

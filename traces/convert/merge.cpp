@@ -22,7 +22,8 @@ using format::Nanos;
 constexpr std::chrono::hours most_apart{24 * 365 * 10};  // more is no clock's error but a wrong one
 
 // Members of Info that describe one recording and say nothing of the bytes.
-constexpr std::array<std::string_view, 4> descriptive = {"tool", "started", "options", "cut"};
+constexpr std::array<std::string_view, 6> descriptive = {"tool", "started",  "options",
+                                                         "cut",  "imported", "incomplete"};
 
 struct Input {
   std::filesystem::path path;
@@ -171,7 +172,13 @@ Expected<MergeReport> merge(const MergeOptions& options) {
     if (!trace->writer().ok()) break;
     source->pop();
   }
-  for (const Source& source : sources) report.damage.push_back(source.damage());
+  std::string incomplete;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    report.damage.push_back(sources[i].damage());
+    if (const std::string damage = damage_words(report.damage.back()); !damage.empty())
+      incomplete += (incomplete.empty() ? "" : "; ") + inputs[i].path.filename().string() + ": " + damage;
+  }
+  if (!incomplete.empty()) trace->writer().info(json::serialize(json::object{{"incomplete", incomplete}}));
   if (const auto closed = trace->finish(); !closed) return closed.error();
   return report;
 }

@@ -62,7 +62,7 @@ std::string beginning(const std::string& application, const std::string& comment
   block = begin_block(file, interface_description);
   append(file, linktype_raw);
   append(file, std::uint16_t{0});
-  append(file, std::uint32_t{0});  // packets are never cut
+  append(file, std::uint32_t{0});  // no limit: only what is not there is cut
   append_option(file, if_name, "chorus");
   append_option(file, if_tsresol, "\x09");  // 10^-9 s
   end_options(file);
@@ -70,15 +70,17 @@ std::string beginning(const std::string& application, const std::string& comment
   return file;
 }
 
-void append_packet(std::string& to, std::uint64_t time_ns, format::Bytes packet, const std::string& comment) {
+void append_packet(std::string& to, std::uint64_t time_ns, format::Bytes packet, const std::string& comment,
+                   std::size_t kept) {
   const std::size_t block = begin_block(to, enhanced_packet);
   append(to, std::uint32_t{0});  // the interface
   append(to, static_cast<std::uint32_t>(time_ns >> 32));
   append(to, static_cast<std::uint32_t>(time_ns));
+  const format::Bytes captured = packet.substr(0, kept);
+  append(to, static_cast<std::uint32_t>(captured.size()));
   append(to, static_cast<std::uint32_t>(packet.size()));
-  append(to, static_cast<std::uint32_t>(packet.size()));
-  to += packet;
-  pad(to, packet.size());
+  to += captured;
+  pad(to, captured.size());
   if (!comment.empty()) {
     append_option(to, opt_comment, format::Bytes(comment).substr(0, 0xffff));
     end_options(to);

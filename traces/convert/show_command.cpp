@@ -1,10 +1,13 @@
 #include "traces/convert/show_command.h"
 
+#include "traces/convert/files.h"
+#include "traces/convert/info.h"
 #include "traces/convert/standard_output.h"
 #include "traces/convert/summary.h"
 #include "traces/format/quantity.h"
 
 #include <algorithm>
+#include <deque>
 #include <iostream>
 #include <memory>
 #include <tuple>
@@ -13,6 +16,8 @@
 
 namespace chorus::convert {
 namespace {
+
+namespace json = boost::json;
 
 struct Arguments {
   std::string file, protocol;
@@ -26,12 +31,21 @@ int trouble(const std::string& what) {
   return static_cast<int>(Exit::trouble);
 }
 
-void chunks_as_messages(const format::Trace& trace, Seen& seen) {
+// The chunks that no page has made messages of: all of them where none fits, and those whose bytes were not
+// kept. `texts` owns what stands for the latter.
+void add_chunks(const format::Trace& trace, const KeptBytes& kept, Seen& seen,
+                std::deque<std::string>& texts) {
   for (const format::Event& event : trace.events) {
     const bool to_server = event.kind == format::EventKind::ToServer;
-    if (to_server || event.kind == format::EventKind::ToClient)
-      seen.messages.push_back({event.time, event.connection, to_server, "", event.payload});
+    if (!to_server && event.kind != format::EventKind::ToClient) continue;
+    if (kept.of(event) && !seen.raw) continue;
+    format::Bytes text = event.payload;
+    if (!kept.of(event))
+      text = texts.emplace_back('(' + counted(event.payload.size(), "byte") + ", not kept)");
+    seen.messages.push_back({event.time, event.connection, to_server, "", text});
   }
+  std::stable_sort(seen.messages.begin(), seen.messages.end(),
+                   [](const MessageLine& a, const MessageLine& b) { return a.time < b.time; });
 }
 
 Expected<ShowOptions> options_of(const Arguments& arguments) {
@@ -81,7 +95,11 @@ int show(const Arguments& arguments, const Describe& describe) {
   }
   auto seen = describe(*trace, arguments.protocol);
   if (!seen) return trouble(seen.error().what);
-  if (seen->raw) chunks_as_messages(*trace, *seen);
+  json::object info;
+  add_info(info, trace->info);
+  const KeptBytes kept = kept_bytes(info);
+  std::deque<std::string> texts;
+  if (seen->raw || !kept.client || !kept.server) add_chunks(*trace, kept, *seen, texts);
 
   format::Nanos length{};
   for (const format::Event& event : trace->events) length = std::max(length, event.time);

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 std::int64_t us(format::Nanos time) {
-  return time.count() / 1000;
+  return (time.count() + 500) / 1000;  // as the text rounds them
 }
 
 json::object connection(const ConnectionSummary& row) {
@@ -63,6 +63,7 @@ json::object damage(const format::Trace& trace, format::Nanos length) {
           {"missing_events", d.missing_events},
           {"missing_time_us", us(d.missing_time)},
           {"dropped_events", d.dropped_events},
+          {"incomplete", d.incomplete},
           {"text", damage_text(trace, length)}};
 }
 

@@ -151,7 +151,7 @@ void TcpConversation::send(Side side, std::uint8_t flags, Bytes payload) {
   packet_ += payload;
   put16(packet_, start + 16, fold_checksum(add_checksum(Bytes(packet_).substr(start), pseudo)));
   from.next += static_cast<std::uint32_t>(payload.size()) + ((flags & (syn | fin)) != 0 ? 1 : 0);
-  sink_(packet_);
+  sink_(packet_, packet_.size() - payload.size());
 }
 
 }  // namespace chorus::convert

@@ -15,7 +15,7 @@ namespace chorus::convert {
 std::uint32_t add_checksum(format::Bytes bytes, std::uint32_t sum = 0);
 std::uint16_t fold_checksum(std::uint32_t sum);
 
-using PacketSink = std::function<void(format::Bytes datagram)>;  // borrowed for the call
+using PacketSink = std::function<void(format::Bytes datagram, std::size_t headers)>;  // borrowed for the call
 
 class TcpConversation {
  public:

@@ -1,6 +1,8 @@
 #include "traces/format/info_json.h"
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 namespace chorus::format {
 namespace {
@@ -46,6 +48,14 @@ struct Counter {
 };
 
 }  // namespace
+
+std::string info_text(std::string_view text, std::string_view member) {
+  if (text.find(member) == std::string_view::npos) return {};
+  json::error_code error;
+  const json::value info = json::parse(text, error);
+  const json::value* found = !error && info.is_object() ? info.get_object().if_contains(member) : nullptr;
+  return found && found->is_string() ? std::string(found->get_string()) : std::string{};
+}
 
 std::string info_mistake(std::string_view text) {
   if (text.size() > max_info_bytes) return "takes " + std::to_string(text.size()) + " bytes, over 8 MiB";

@@ -173,9 +173,9 @@ Expected<Trace> read_all(Reader& reader, std::uint64_t most) {
   while (reader.next()) {
     held += size_of_block(reader);
     if (held > most) {
-      return Trouble{
-          "would take more than " + std::to_string(most >> 20) +
-          " MiB of memory, over 256 times its size, which no recording of a chat does; it is not loaded"};
+      return Trouble{"would take more than " + std::to_string(most >> 20) +
+                     " MiB of memory, over 256 times its size, which no recording of a chat does; it is not "
+                     "loaded: take a part of it with chorus cut"};
     }
     if (reader.kind() == BlockKind::Info) merge_info(info, reader.info());
     if (!reader.events().empty()) append_events(trace, reader.events());

@@ -151,6 +151,7 @@ std::string cannot(std::string_view what, const fs::path& path, const std::error
 std::string refusal(const fs::path& path, bool force) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
+  if (path == "-") return "- names no file: a trace is written to a file, not to standard output";
   if (!fs::exists(status)) return path.filename().empty() ? '"' + path.string() + "\" names no file" : "";
   if (fs::is_symlink(status))
     return path.string() + " is a link, and is not written through; name another file";

@@ -2,6 +2,7 @@
 // block stands where this one's header says, else at the next sync magic whose header fits its checksum and
 // carries this trace's mark. Sequence numbers tell how many blocks are missing, the footer's totals how many
 // events.
+#include "traces/format/info_json.h"
 #include "traces/format/reader_impl.h"
 
 #include <algorithm>
@@ -112,8 +113,14 @@ void Reader::Impl::accept(const BlockHeader& header) {
   next_sequence_ = header.sequence + 1;
   missing_.good(header);
   use_events(header);
+  use_info();
   search_from_ = position_ + block_header_size + header.stored;  // its padding may have been lost
   position_ = std::min(position_ + block_header_size + padded(header.stored), source_.size());
+}
+
+void Reader::Impl::use_info() {
+  if (std::string incomplete = info_text(content_.info, "incomplete"); !incomplete.empty())
+    damage_.incomplete = std::move(incomplete);
 }
 
 void Reader::Impl::use_events(const BlockHeader& header) {

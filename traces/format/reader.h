@@ -25,7 +25,11 @@ struct Damage {
   std::uint64_t dropped_events = 0;       // the writer itself could not keep up and said so ...
   Nanos dropped_first{}, dropped_last{};  // ... and the times of the first and last of them
   std::string first;                      // where and what the first damage was; "" = none
-  bool any() const { return cut || bad_blocks || skipped_bytes || missing_events || dropped_events; }
+  std::string
+      incomplete;  // what the recording or capture that it was made from had lost, in words; "" = nothing
+  bool any() const {
+    return cut || bad_blocks || skipped_bytes || missing_events || dropped_events || !incomplete.empty();
+  }
 };
 
 // Which events are wanted; whatever else a trace holds comes in any case.

@@ -28,6 +28,7 @@ struct Reader::Impl {
   Expected<void> read_content(const BlockHeader& header);
   void accept(const BlockHeader& header);
   void use_events(const BlockHeader& header);
+  void use_info();
   void read_index();
   bool skip_by_index();
   bool skip_by_header(const BlockHeader& header);

@@ -1,9 +1,11 @@
 #include "traces/report/describe.h"
 
 #include "traces/protocol/conversation.h"
+#include "traces/protocol/left_out.h"
 #include "traces/protocol/names.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace chorus::report {
@@ -58,9 +60,18 @@ void name(const Page& page, const std::vector<Conversation>& talks, convert::See
   }
 }
 
-}  // namespace
+// Without the server's chunks, of which only zeros are there. Its bytes are the other one's.
+format::Trace without_server(const format::Trace& trace) {
+  format::Trace part;
+  part.path = trace.path;
+  part.start = trace.start;
+  part.info = trace.info;
+  std::copy_if(trace.events.begin(), trace.events.end(), std::back_inserter(part.events),
+               [](const auto& event) { return event.kind != format::EventKind::ToClient; });
+  return part;
+}
 
-Expected<convert::Seen> describe(const format::Trace& trace, const std::string& protocol) {
+Expected<convert::Seen> describe_bytes(const format::Trace& trace, const std::string& protocol) {
   auto recognised = page_for(trace, protocol);
   if (!recognised) return recognised.error();
   Page& page = recognised->page;
@@ -79,6 +90,20 @@ Expected<convert::Seen> describe(const format::Trace& trace, const std::string& 
       seen.broken.push_back("connection " + std::to_string(talk.connection) + ": " + talk.broken);
   seen.kept = talks;
   return seen;
+}
+
+}  // namespace
+
+Expected<convert::Seen> describe(const format::Trace& trace, const std::string& protocol) {
+  const protocol::LeftOut left_out = protocol::left_out(trace);
+  if (left_out.client_bytes) {
+    convert::Seen seen;
+    seen.protocol = "raw";
+    seen.because = "its bytes were not kept";
+    return seen;
+  }
+  return left_out.server_bytes ? describe_bytes(without_server(trace), protocol)
+                               : describe_bytes(trace, protocol);
 }
 
 }  // namespace chorus::report

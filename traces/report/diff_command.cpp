@@ -9,6 +9,7 @@
 #include "traces/convert/printable.h"
 #include "traces/convert/standard_output.h"
 #include "traces/protocol/conversation.h"
+#include "traces/protocol/left_out.h"
 #include "traces/report/diff_report.h"
 
 #include <cstdio>
@@ -72,6 +73,13 @@ Diff compare_files(const Arguments& arguments) {
   if (!a) return in_trouble(a.error().what);
   const auto b = format::load(arguments.files[1]);
   if (!b) return in_trouble(b.error().what);
+  for (const format::Trace* trace : {&*a, &*b}) {
+    const protocol::LeftOut left_out = protocol::left_out(*trace);
+    if (left_out.client_bytes || left_out.server_bytes)
+      return in_trouble(trace->path.string() + " was recorded without " +
+                        (left_out.client_bytes ? "its bytes" : "the server's bytes") +
+                        " (--payloads): messages cannot be compared; record with --payloads all");
+  }
   auto page = page_for(*a, *b, arguments.protocol);
   if (!page) return in_trouble(page.error().what);
   if (!arguments.protocol.empty()) {
