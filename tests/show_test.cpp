@@ -171,6 +171,39 @@ TEST_CASE("a recording says which times it has, and what it was told to leave ou
             "length), what --redact matched (blank, at the same length)\n"));
 }
 
+TEST_CASE("of a long trace all is counted, and its beginning says what it is", "[show]") {
+  format::sample::Folder folder;
+  constexpr int events = 600'000;
+  {
+    format::WriterOptions options;
+    options.codec = format::Codec::None;  // so that it is no small file
+    options.wait_when_full = true;
+    auto writer = format::Writer::create(folder / "long.trace", options);
+    REQUIRE(writer.has_value());
+    for (int i = 0; i < events; ++i)
+      (*writer)->add({std::chrono::microseconds(i),
+                      static_cast<std::uint32_t>(i % 3),
+                      i % 2 == 0 ? EventKind::ToServer : EventKind::ToClient,
+                      "x",
+                      {}});
+    REQUIRE((*writer)->close().has_value());
+  }
+  const std::string file = (folder / "long.trace").string();
+  const Answer text = show({file});
+  CHECK(has(text.out, "connections (3)\n"));
+  CHECK(has(text.out, "messages by kind (of the first "));
+  const auto document = boost::json::parse(show({file, "--json"}).out);
+  CHECK(document.at("events") == events);
+  CHECK(document.at("to_server").at("chunks") == events / 2);
+  CHECK(document.at("duration_us") == events - 1);
+  CHECK(document.at("described_events").to_number<int>() >= 500'000);
+  CHECK(document.at("described_events").to_number<int>() < events);
+  CHECK(document.at("content_hash").is_null());
+  const auto one = boost::json::parse(show({file, "--json", "--connection", "2"}).out);
+  CHECK(one.at("events") == events / 3);
+  CHECK(one.at("connections").as_array().size() == 1);
+}
+
 TEST_CASE("bytes that were not kept are shown by their size", "[show]") {
   format::sample::Folder folder;
   Tables tables;
@@ -241,7 +274,7 @@ TEST_CASE("a cut trace and a .partial one show what they have and say what is lo
 
   const Answer missing = show({(folder / "b.trace").string()});
   CHECK(missing.status == 2);
-  CHECK(has(missing.err, "b.trace.partial is there"));
+  CHECK(has(missing.err, "b.trace.partial does, which is not finished"));
 }
 
 TEST_CASE("what is no trace, or no protocol, is one line and exit status 2", "[show]") {

@@ -54,9 +54,18 @@ struct ShowOptions {
   std::size_t rows = 20;                                                 // of a table of the summary; 0 = all
 };
 
-void show_text(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
+struct Summary;
+
+// A trace, or the beginning of a long one, and what is known of all of it.
+struct Shown {
+  const format::Trace& trace;
+  const Summary& summary;
+  const Seen& seen;        // of `trace`
+  bool beginning = false;  // `trace` is not all of it
+};
+void show_text(std::ostream& out, const Shown& shown, const ShowOptions& options);
 void show_events(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
 // One document, "chorus.show/1"; with `events` it has the messages.
-void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options);
+void show_json(std::ostream& out, const Shown& shown, const ShowOptions& options);
 
 }  // namespace chorus::convert

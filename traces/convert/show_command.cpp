@@ -67,47 +67,78 @@ Expected<ShowOptions> options_of(const Arguments& arguments) {
   return options;
 }
 
-int show(const Arguments& arguments, const Describe& describe) {
-  const auto options = options_of(arguments);
-  if (!options) return trouble(options.error().what);
+struct Look {
+  format::Trace trace;
+  Summary summary;
+  bool beginning = false;
+};
+
+// A trace that is not small is summarised block by block, whatever its size; in memory is only so much of it
+// as shows what it is. Lines of events need all that is asked for.
+constexpr std::uintmax_t small_file = 8u << 20;
+constexpr std::uint64_t most_described = 500'000;  // events
+constexpr std::uint64_t most_described_bytes = 64u << 20;
+
+Expected<Look> look_at(const Arguments& arguments, const ShowOptions& options) {
   // All of a connection is read, whatever lines are wanted: messages may begin before them. Later than those,
   // nothing is.
   format::Selection wanted;
   wanted.connections = arguments.connections;
-  if (arguments.to) wanted.until = options->to - format::Nanos(1);
-  const auto trace = format::load(arguments.file, wanted);
-  if (!trace) {
-    std::error_code ignored;
-    const std::string partial = arguments.file + ".partial";
-    const bool hint =
-        !std::filesystem::exists(arguments.file, ignored) && std::filesystem::exists(partial, ignored);
-    return trouble(trace.error().what + (hint ? "; " + partial +
-                                                    " is there: it is still being written, or its writer "
-                                                    "did not come to an end"
-                                              : ""));
+  if (arguments.to) wanted.until = options.to - format::Nanos(1);
+  std::error_code unknown;
+  if (options.events || std::filesystem::file_size(arguments.file, unknown) <= small_file || unknown) {
+    auto trace = format::load(arguments.file, wanted);
+    if (!trace) return trace.error();
+    Summary summary = summarise(*trace);
+    return Look{std::move(*trace), std::move(summary), false};
   }
-  if (!arguments.connections.empty()) {
-    for (const std::uint32_t connection : arguments.connections)
-      if (std::none_of(trace->events.begin(), trace->events.end(),
-                       [&](const format::Event& event) { return event.connection == connection; }))
-        return trouble(arguments.file + " has nothing of connection " + std::to_string(connection) +
-                       (arguments.to ? " before --to" : "") + "; chorus show without --connection lists all");
-  }
-  auto seen = describe(*trace, arguments.protocol);
-  if (!seen) return trouble(seen.error().what);
+
+  auto reader = format::Reader::open(arguments.file);
+  if (!reader) return reader.error();
+  if (!wanted.all()) (*reader)->seek(wanted);
+  Summariser summariser;
   json::object info;
-  add_info(info, trace->info);
-  const KeptBytes kept = kept_bytes(info);
+  std::uint64_t events = 0, bytes = 0;
+  std::optional<format::Nanos> described_until;
+  while ((*reader)->next()) {
+    add_info(info, (*reader)->info());
+    for (const format::Event& event : (*reader)->events()) {
+      summariser.add(event);
+      bytes += event.payload.size();
+      if (++events >= most_described || bytes >= most_described_bytes)
+        if (!described_until) described_until = event.time;
+    }
+  }
+  if (described_until) wanted.until = *described_until;
+  auto trace = format::load(arguments.file, wanted);
+  if (!trace) return trace.error();
+  trace->damage = (*reader)->damage();
+  Summary summary = summariser.finish(trace->start, std::move(info));
+  return Look{std::move(*trace), std::move(summary), described_until.has_value()};
+}
+
+int show(const Arguments& arguments, const Describe& describe) {
+  const auto options = options_of(arguments);
+  if (!options) return trouble(options.error().what);
+  auto look = look_at(arguments, *options);
+  if (!look) return trouble(look.error().what);
+  const auto& [trace, summary, beginning] = *look;
+  for (const std::uint32_t connection : arguments.connections)
+    if (std::none_of(summary.connections.begin(), summary.connections.end(),
+                     [&](const ConnectionSummary& row) { return row.connection == connection; }))
+      return trouble(arguments.file + " has nothing of connection " + std::to_string(connection) +
+                     (arguments.to ? " before --to" : "") + "; chorus show without --connection lists all");
+  auto seen = describe(trace, arguments.protocol);
+  if (!seen) return trouble(seen.error().what);
+  const KeptBytes kept = kept_bytes(summary.info);
   std::deque<std::string> texts;
-  if (seen->raw || !kept.client || !kept.server) add_chunks(*trace, kept, *seen, texts);
+  if (seen->raw || !kept.client || !kept.server) add_chunks(trace, kept, *seen, texts);
 
-  format::Nanos length{};
-  for (const format::Event& event : trace->events) length = std::max(length, event.time);
-  if (const std::string damage = damage_text(*trace, length); !damage.empty())
+  if (const std::string damage = damage_text(trace.damage, summary); !damage.empty())
     std::cerr << "chorus show: " << arguments.file << ": " << damage << "\n";
-
+  const Shown shown{trace, summary, *seen, beginning};
   const auto written = to_stdout([&](std::ostream& out) {
-    arguments.json ? show_json(out, *trace, *seen, *options) : show_text(out, *trace, *seen, *options);
+    arguments.json ? show_json(out, shown, *options) : show_text(out, shown, *options);
   });
   return written ? static_cast<int>(Exit::ok) : trouble(written.error().what);
 }

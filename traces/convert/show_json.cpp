@@ -54,8 +54,7 @@ json::object protocol(const Seen& seen) {
   return out;
 }
 
-json::object damage(const format::Trace& trace, format::Nanos length) {
-  const format::Damage& d = trace.damage;
+json::object damage(const format::Damage& d, const Summary& summary) {
   return {{"any", d.any()},
           {"cut", d.cut},
           {"bad_blocks", d.bad_blocks},
@@ -64,7 +63,7 @@ json::object damage(const format::Trace& trace, format::Nanos length) {
           {"missing_time_us", us(d.missing_time)},
           {"dropped_events", d.dropped_events},
           {"incomplete", d.incomplete},
-          {"text", damage_text(trace, length)}};
+          {"text", damage_text(d, summary)}};
 }
 
 json::object run(const format::Trace& trace, const Summary& summary) {
@@ -123,8 +122,8 @@ void print_messages(std::ostream& out, const Seen& seen, const ShowOptions& opti
 
 }  // namespace
 
-void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options) {
-  const Summary summary = summarise(trace);
+void show_json(std::ostream& out, const Shown& shown, const ShowOptions& options) {
+  const auto& [trace, summary, seen, beginning] = shown;
   const ConnectionSummary& total = summary.total;
   json::array connections;
   std::map<std::uint32_t, format::Canary> canaries;
@@ -142,10 +141,11 @@ void show_json(std::ostream& out, const format::Trace& trace, const Seen& seen, 
       {"mode", trace.is_run() ? "run" : "recording"},
       {"started", summary.started},
       {"duration_us", us(summary.length)},
-      {"events", trace.events.size()},
-      {"content_hash", hash_text(trace.content_hash)},
+      {"events", summary.events},
+      {"described_events", trace.events.size()},
+      {"content_hash", beginning ? json::value(nullptr) : json::value(hash_text(trace.content_hash))},
       {"left_out", left_out_words(summary.info)},
-      {"damage", damage(trace, summary.length)},
+      {"damage", damage(trace.damage, summary)},
       {"to_server", {{"bytes", total.bytes_to_server}, {"chunks", total.chunks_to_server}}},
       {"to_client", {{"bytes", total.bytes_to_client}, {"chunks", total.chunks_to_client}}},
       {"connections", connections},

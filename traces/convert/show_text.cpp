@@ -1,3 +1,4 @@
+#include "traces/convert/files.h"
 #include "traces/convert/printable.h"
 #include "traces/convert/show.h"
 #include "traces/convert/summary.h"
@@ -24,8 +25,13 @@ std::string text_of(const json::object& in, std::string_view key) {
 // The summary, section by section.
 class Sheet {
  public:
-  Sheet(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options)
-      : out_(out), trace_(trace), seen_(seen), options_(options), summary_(summarise(trace)) {}
+  Sheet(std::ostream& out, const Shown& shown, const ShowOptions& options)
+      : out_(out),
+        trace_(shown.trace),
+        seen_(shown.seen),
+        options_(options),
+        summary_(shown.summary),
+        beginning_(shown.beginning) {}
 
   void print() {
     head();
@@ -58,7 +64,7 @@ class Sheet {
     table.row({"protocol", seen_.protocol + (seen_.because.empty() ? "" : " (" + seen_.because + ")")});
     table.row({"to server", traffic(total.bytes_to_server, total.chunks_to_server, true)});
     table.row({"to client", traffic(total.bytes_to_client, total.chunks_to_client, false)});
-    if (const std::string damage = damage_text(trace_, summary_.length); !damage.empty())
+    if (const std::string damage = damage_text(trace_.damage, summary_); !damage.empty())
       table.row({"damage", damage});
     for (const std::string& broken : seen_.broken) table.row({"broken", printable_words(broken)});
     table.print(out_);
@@ -67,8 +73,8 @@ class Sheet {
   std::string traffic(std::uint64_t bytes, std::uint64_t chunks, bool to_server) const {
     std::uint64_t messages = 0;
     for (const KindCount& kind : seen_.kinds) messages += to_server ? kind.to_server : kind.to_client;
-    return (seen_.raw ? "" : std::to_string(messages) + " messages, ") + show_size(bytes) + " in " +
-           std::to_string(chunks) + " chunks";
+    return (seen_.raw || beginning_ ? "" : std::to_string(messages) + " messages, ") + show_size(bytes) +
+           " in " + std::to_string(chunks) + " chunks";
   }
 
   void connections() {
@@ -86,6 +92,11 @@ class Sheet {
     more(rows.size());
   }
 
+  // A long trace is not read into memory: its first events show what it is.
+  std::string of_beginning() const {
+    return beginning_ ? " (of the first " + counted(trace_.events.size(), "event") + ")" : "";
+  }
+
   std::string canary_of(std::uint32_t connection) const {
     for (const format::ClientRow& row : trace_.clients) {
       if (row.client != connection || row.canary == format::Canary::None) continue;
@@ -97,7 +108,7 @@ class Sheet {
 
   void kinds() {
     if (seen_.kinds.empty()) return;
-    out_ << "\nmessages by kind\n";
+    out_ << "\nmessages by kind" << of_beginning() << "\n";
     Table table("lrr");
     table.row({"", "to server", "to client"});
     const auto count = [](std::uint64_t n) { return n == 0 ? std::string("-") : std::to_string(n); };
@@ -109,7 +120,7 @@ class Sheet {
   void names() {
     if (!seen_.names_problem.empty()) out_ << "\nnames: " << printable_words(seen_.names_problem) << "\n";
     if (seen_.names.empty()) return;
-    out_ << "\nnames, and what stands for them in a replay\n";
+    out_ << "\nnames, and what stands for them in a replay" << of_beginning() << "\n";
     Table table("lll");
     for (const NameSeen& name : seen_.names)
       table.row({name.role, printable(name.recorded), printable(name.value)});
@@ -210,16 +221,17 @@ class Sheet {
   const format::Trace& trace_;
   const Seen& seen_;
   const ShowOptions& options_;
-  Summary summary_;
+  const Summary& summary_;
+  const bool beginning_;
 };
 
 }  // namespace
 
-void show_text(std::ostream& out, const format::Trace& trace, const Seen& seen, const ShowOptions& options) {
+void show_text(std::ostream& out, const Shown& shown, const ShowOptions& options) {
   if (options.events)
-    show_events(out, trace, seen, options);
+    show_events(out, shown.trace, shown.seen, options);
   else
-    Sheet(out, trace, seen, options).print();
+    Sheet(out, shown, options).print();
 }
 
 }  // namespace chorus::convert

@@ -1,6 +1,7 @@
 #include "traces/convert/summary.h"
 
 #include "traces/convert/files.h"
+#include "traces/convert/info.h"
 #include "traces/convert/printable.h"
 #include "traces/format/quantity.h"
 
@@ -92,31 +93,37 @@ std::string hash_text(std::uint64_t hash) {
   return text;
 }
 
-Summary summarise(const format::Trace& trace) {
-  Summary summary;
-  std::map<std::uint32_t, std::size_t> rows;
-  for (const Event& event : trace.events) {
-    const auto [row, fresh] = rows.emplace(event.connection, summary.connections.size());
-    if (fresh) {
-      ConnectionSummary& connection = summary.connections.emplace_back();
-      connection.connection = event.connection;
-      connection.opened = event.time;
-    }
-    enter(summary.connections[row->second], event);
-    summary.length = std::max(summary.length, event.time);
+void Summariser::add(const Event& event) {
+  const auto [row, fresh] = rows_.emplace(event.connection, summary_.connections.size());
+  if (fresh) {
+    ConnectionSummary& connection = summary_.connections.emplace_back();
+    connection.connection = event.connection;
+    connection.opened = event.time;
   }
-  for (ConnectionSummary& row : summary.connections) {
+  enter(summary_.connections[row->second], event);
+  ++summary_.events;
+  summary_.length = std::max(summary_.length, event.time);
+}
+
+Summary Summariser::finish(const format::Start& start, json::object info) {
+  for (ConnectionSummary& row : summary_.connections) {
     if (row.end.empty()) row.end = "open at the end";
-    summary.total.chunks_to_server += row.chunks_to_server;
-    summary.total.chunks_to_client += row.chunks_to_client;
-    summary.total.bytes_to_server += row.bytes_to_server;
-    summary.total.bytes_to_client += row.bytes_to_client;
+    summary_.total.chunks_to_server += row.chunks_to_server;
+    summary_.total.chunks_to_client += row.chunks_to_client;
+    summary_.total.bytes_to_server += row.bytes_to_server;
+    summary_.total.bytes_to_client += row.bytes_to_client;
   }
-  summary.started = utc(trace.start.wall_ns);
-  boost::system::error_code bad;
-  json::value info = json::parse(trace.info, bad);
-  if (!bad && info.is_object()) summary.info = std::move(info.as_object());
-  return summary;
+  summary_.started = utc(start.wall_ns);
+  summary_.info = std::move(info);
+  return std::move(summary_);
+}
+
+Summary summarise(const format::Trace& trace) {
+  Summariser summariser;
+  for (const Event& event : trace.events) summariser.add(event);
+  json::object info;
+  add_info(info, trace.info);
+  return summariser.finish(trace.start, std::move(info));
 }
 
 std::string_view outcome_name(format::Outcome outcome) noexcept {
@@ -189,9 +196,9 @@ std::string left_out_words(const json::object& info) {
   return text;
 }
 
-std::string damage_text(const format::Trace& trace, format::Nanos length) {
-  return damage_words(trace.damage,
-                      counted(trace.events.size(), "event") + " (" + show_duration(length) + ") kept");
+std::string damage_text(const format::Damage& damage, const Summary& summary) {
+  return damage_words(damage,
+                      counted(summary.events, "event") + " (" + show_duration(summary.length) + ") kept");
 }
 
 }  // namespace chorus::convert

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -22,10 +23,23 @@ struct ConnectionSummary {
 struct Summary {
   std::vector<ConnectionSummary> connections;  // in order of opening
   ConnectionSummary total;
+  std::uint64_t events = 0;
   format::Nanos length{};
   std::string started;  // UTC, ISO 8601
   boost::json::object info;
 };
+
+// Event by event, in any order of connections; what it needs grows with these, not with the events.
+class Summariser {
+ public:
+  void add(const format::Event& event);
+  Summary finish(const format::Start& start, boost::json::object info);
+
+ private:
+  Summary summary_;
+  std::unordered_map<std::uint32_t, std::size_t> rows_;
+};
+
 Summary summarise(const format::Trace& trace);
 
 // Clients of a run that shared a fate.
@@ -46,6 +60,6 @@ std::string seconds(format::Nanos time);    // "1.234567"
 std::string hash_text(std::uint64_t hash);  // 16 hexadecimal digits
 std::string_view outcome_name(format::Outcome outcome) noexcept;
 // One sentence on what is missing, "" for a whole file.
-std::string damage_text(const format::Trace& trace, format::Nanos length);
+std::string damage_text(const format::Damage& damage, const Summary& summary);
 
 }  // namespace chorus::convert
