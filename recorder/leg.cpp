@@ -34,7 +34,10 @@ Nanos age_of_arrival(Nanos stamp, Nanos wall_now) noexcept {
 namespace {
 
 constexpr std::size_t most_events = 256;  // of one look at the set
-constexpr int most_looks = 16;            // then accepts, timers and signals have their turn
+// Signals and timers may wait so long for their turn. It is also how long a wait for the next bytes lasts
+// before it becomes Asio's.
+constexpr std::chrono::milliseconds longest_turn{5};
+constexpr std::chrono::milliseconds accepting{2};  // since a client came: others may be in the queue
 
 Error last_error() {
   if (errno == EAGAIN || errno == EWOULDBLOCK) return asio::error::would_block;
@@ -71,15 +74,20 @@ void ask_for_times(tcp::acceptor& acceptor) {
   ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
 }
 
-LegSet::LegSet(asio::io_context& context) : bell_(context), set_(::epoll_create1(EPOLL_CLOEXEC)) {}
+LegSet::LegSet(asio::io_context& context) : bell_(context) {}
 
 LegSet::~LegSet() {
   disarm();
 }
 
-Error LegSet::arm() {
+Error LegSet::arm(tcp::acceptor& acceptor) {
+  set_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (set_ < 0) return last_error();
   Error error;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // clients that wait in the queue must not keep the bell ringing
+  event.data.ptr = nullptr;
+  if (::epoll_ctl(set_, EPOLL_CTL_ADD, acceptor.native_handle(), &event) != 0) return last_error();
   bell_.assign(set_, error);
   if (error) return error;
   wait();
@@ -103,16 +111,25 @@ void LegSet::wait() {
   });
 }
 
+void LegSet::on_accepted() {
+  accepting_until_ = Clock::now() + accepting;
+}
+
 void LegSet::look() {
   std::array<epoll_event, most_events> events;
-  for (int i = 0; i < most_looks && set_ >= 0; ++i) {
-    const int count = ::epoll_wait(set_, events.data(), most_events, 0);
-    if (count <= 0) return;
+  const auto begin = Clock::now();
+  for (auto now = begin; set_ >= 0 && now - begin < longest_turn; now = Clock::now()) {
+    const bool wanted_elsewhere = errands_ > 0 || now < accepting_until_;
+    const int count =
+        ::epoll_wait(set_, events.data(), most_events, wanted_elsewhere ? 0 : longest_turn.count());
+    if (count <= 0) return;  // nothing, or a signal
     for (int each = 0; each < count; ++each) {
       const epoll_event& event = events[static_cast<std::size_t>(each)];
-      static_cast<Leg*>(event.data.ptr)->ready(event.events);
+      if (event.data.ptr != nullptr)
+        static_cast<Leg*>(event.data.ptr)->ready(event.events);
+      else
+        on_accepted();
     }
-    if (static_cast<std::size_t>(count) < most_events) return;  // what has come meanwhile rings again
   }
 }
 
@@ -238,10 +255,11 @@ void ask_for_times(tcp::acceptor&) {}
 
 LegSet::LegSet(asio::io_context&) {}
 LegSet::~LegSet() = default;
-Error LegSet::arm() {
+Error LegSet::arm(tcp::acceptor&) {
   return {};
 }
 void LegSet::disarm() {}
+void LegSet::on_accepted() {}
 
 Error Leg::open(LegSet&, User& user) {
   user_ = &user;

@@ -3,13 +3,16 @@
 // A message that passes costs a read and a write; everything beside them is what a proxy adds. Asio arms its
 // epoll set anew for each wait, so on Linux the legs have a set of their own, level-triggered: a leg that
 // goes on reading costs no call. Asio watches that set as one file, and keeps accepts, connects, timers and
-// signals. Elsewhere every wait is Asio's.
+// signals. While bytes come, the set is waited for by itself, without the calls of a turn through Asio.
+// Elsewhere every wait is Asio's.
 #pragma once
 
 #include "traces/format/event.h"
 
+#include <chrono>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -33,16 +36,35 @@ class LegSet {
   LegSet(const LegSet&) = delete;
   LegSet& operator=(const LegSet&) = delete;
 
-  Error arm();    // begins to watch; call once
-  void disarm();  // so that the context can run out of work
+  Error arm(tcp::acceptor& acceptor);  // begins to watch; call once. A new client ends a wait for legs
+  void disarm();                       // so that the context can run out of work
+  void on_accepted();                  // others may wait in the queue: the context must see to them
+
+  // While one lives, something of the context's own must not wait: a connect, a timer of some milliseconds.
+  // Capture it in the handler.
+  class Errand {
+   public:
+    explicit Errand(LegSet& set) : set_(&set) { ++set_->errands_; }
+    Errand(Errand&& other) noexcept : set_(std::exchange(other.set_, nullptr)) {}
+    Errand& operator=(Errand&&) = delete;
+    ~Errand() {
+      if (set_ != nullptr) --set_->errands_;
+    }
+
+   private:
+    LegSet* set_;
+  };
 
  private:
+  std::size_t errands_ = 0;
 #ifdef __linux__
   friend class Leg;
+  using Clock = std::chrono::steady_clock;
   void wait();
   void look();
   boost::asio::posix::stream_descriptor bell_;  // the set, as Asio sees it
   int set_ = -1;
+  Clock::time_point accepting_until_{};
 #endif
 };
 

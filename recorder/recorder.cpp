@@ -155,9 +155,8 @@ void Recorder::run() {
       if (!error) end("duration");
     });
   }
-  // Without it clients are accepted and nothing is forwarded: that has to be said before the first one.
-  if (const Error error = legs_.arm(); error) {
-    status_.say("chorus record: cannot watch connections: " + error.message());
+  if (const Error error = legs_.arm(acceptor_); error) {
+    problem_ = "cannot watch connections: " + error.message();
     return end("trouble");
   }
   tick();
@@ -181,6 +180,7 @@ void Recorder::accept() {
 void Recorder::on_accepted(tcp::socket client) {
   const std::uint32_t id = recording_->totals.connections++;
   ++recording_->totals.open;
+  legs_.on_accepted();
   if (recording_->totals.connections == options_.sessions) {
     Error ignored;
     acceptor_.close(ignored);
@@ -246,6 +246,7 @@ RecordSummary Recorder::close() {
   summary.totals = recording_->totals;
   summary.duration = recording_->now();
   summary.ended_by = ended_by_;
+  summary.problem = problem_;
   if (const auto closed = writer.close(); !closed) summary.problem = closed.error().what;
   std::error_code ignored;  // the size is for the reader's eye only
   const auto partial = format::partial_name(options_.output);

@@ -55,6 +55,7 @@ class Recorder {
   std::optional<Recording> recording_;
   std::unordered_map<std::uint32_t, std::shared_ptr<Session>> sessions_;
   std::string ended_by_;  // "" = still running
+  std::string problem_;   // why nothing could be forwarded
   bool shortage_said_ = false;
 };
 

@@ -61,7 +61,8 @@ void Session::connect(std::size_t index) {
     server.open(upstream_[index].protocol(), error);
     if (error) return refuse(error.message());
   }
-  server.async_connect(upstream_[index], [self = shared_from_this(), index](Error failure) {
+  server.async_connect(upstream_[index], [self = shared_from_this(), index,
+                                          errand = LegSet::Errand(recording_.legs)](Error failure) {
     if (self->over_) return;
     // An upstream that takes a connection and drops it at once (it is full) shows here, as a reset instead of
     // a refusal. It was there, and may have said why.
@@ -146,7 +147,7 @@ void Session::write_message() {
 
 void Session::write_later() {
   recutting_->wait.expires_after(longest_wait);
-  recutting_->wait.async_wait([self = shared_from_this()](Error) {
+  recutting_->wait.async_wait([self = shared_from_this(), errand = LegSet::Errand(recording_.legs)](Error) {
     if (!self->over_) self->write_message();
   });
   look_for_reset(Side::client);

@@ -53,8 +53,10 @@ Expected<Loaded> load_score(const Options& options) {
     return Trouble{options.recording +
                    " has only sizes and times (chorus record --payloads none): there is nothing "
                    "to send; record with --payloads client or all"};
-  if (left_out.server_bytes)  // zeros of the right length: no messages
+  if (left_out.server_bytes) {  // zeros of the right length: no messages
     std::erase_if(trace->events, [](const auto& event) { return event.kind == format::EventKind::ToClient; });
+    say(options.recording + " has only the clients' bytes: sent at their times, nothing can be judged");
+  }
   protocol::Recognised recognised{protocol::Page::raw(), ""};
   if (options.protocol.empty()) {
     auto found = protocol::recognise(*trace);

@@ -142,6 +142,71 @@ TEST_CASE("a password inside base64 is blanked inside it, and the text stays bas
   CHECK(bench.redacted.sides[0].secrets == 1);
 }
 
+TEST_CASE("every way that IRC has to say a password is known") {
+  const auto blanked = [](std::string_view line) {
+    Bench bench(secrets_of("irc"));
+    bench.client(std::string(line) + "\r\n");
+    return bench.written.at(0).substr(11, line.size());
+  };
+  CHECK(blanked("@a=b :me PASS hunter2") == "@a=b :me PASS xxxxxxx");
+  CHECK(blanked("OPER root hunter2") == "OPER root xxxxxxx");
+  CHECK(blanked("AUTHENTICATE PLAIN") == "AUTHENTICATE PLAIN");
+  CHECK(blanked("AUTHENTICATE EXTERNAL") == "AUTHENTICATE EXTERNAL");
+  CHECK(blanked("AUTHENTICATE +") == "AUTHENTICATE +");
+  CHECK(blanked("AUTHENTICATE AGFsaWNlAGh1bnRlcjI=") == "AUTHENTICATE AGFsaWNlAHh4eHh4eHg=");
+  CHECK(blanked("PRIVMSG NickServ :IDENTIFY hunter2") == "PRIVMSG NickServ :IDENTIFY xxxxxxx");
+  CHECK(blanked("privmsg nickserv@services :identify alice hunter2") ==
+        "privmsg nickserv@services :identify alice xxxxxxx");
+  CHECK(blanked("NickServ IDENTIFY hunter2") == "NickServ IDENTIFY xxxxxxx");
+  CHECK(blanked("NS ID alice hunter2") == "NS ID alice xxxxxxx");
+  CHECK(blanked("PRIVMSG NickServ :REGISTER hunter2 a@b.c") == "PRIVMSG NickServ :REGISTER xxxxxxx a@b.c");
+  CHECK(blanked("PRIVMSG NickServ :SET PASSWORD hunter2") == "PRIVMSG NickServ :SET PASSWORD xxxxxxx");
+  CHECK(blanked("PRIVMSG NickServ :HELP IDENTIFY") == "PRIVMSG NickServ :HELP IDENTIFY");
+  CHECK(blanked("PRIVMSG #a :identify yourself") == "PRIVMSG #a :identify yourself");
+}
+
+TEST_CASE("the other ways that XMPP has to say a password are known, too") {
+  const auto blanked = [](const std::string& element) {
+    const std::string head = "<stream:stream to='here'>";
+    Bench bench(secrets_of("xmpp"));
+    bench.client(head + element);
+    return bench.written.at(0).substr(11 + head.size());
+  };
+  CHECK(blanked("<response xmlns='s'>AGFsaWNlAGh1bnRlcjI=</response>") ==
+        "<response xmlns='s'>AGFsaWNlAHh4eHh4eHg=</response>");
+  CHECK(blanked("<authenticate mechanism='PLAIN'><initial-response>AGFsaWNlAGh1bnRlcjI=</initial-response>"
+                "</authenticate>") ==
+        "<authenticate mechanism='PLAIN'><initial-response>AGFsaWNlAHh4eHh4eHg=</initial-response>"
+        "</authenticate>");
+  CHECK(blanked("<iq id='1' type='set'><query xmlns='jabber:iq:auth'><username>alice</username>"
+                "<password>hunter2</password></query></iq>") ==
+        "<iq id='1' type='set'><query xmlns='jabber:iq:auth'><username>alice</username>"
+        "<password>xxxxxxx</password></query></iq>");
+}
+
+TEST_CASE("the password of an MQTT CONNECT is blanked, of 3.1.1 and of 5, cut anywhere") {
+  const auto text = [](std::string_view bytes) {
+    return std::string{static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size())} +
+           std::string(bytes);
+  };
+  for (const bool five : {false, true}) {
+    const auto connect = [&](std::string_view password) {
+      const std::string body = text("MQTT") + std::string(five ? "\x05" : "\x04") +
+                               std::string("\xC2\x00\x3C", 3) + (five ? std::string(1, '\0') : "") +
+                               text("id") + text("alice") + text(password);
+      return std::string("\x10") + static_cast<char>(body.size()) + body;
+    };
+    const std::string sent = connect("hunter2"), kept = connect("xxxxxxx");
+    for (std::size_t cut = 1; cut < sent.size(); ++cut) {
+      Bench bench(secrets_of(five ? "mqtt5" : "mqtt"));
+      bench.client(sent.substr(0, cut), 1);
+      bench.client(sent.substr(cut), 2);
+      INFO(five << cut);
+      CHECK(bench.written == Lines{"ToServer@1 " + kept.substr(0, cut), "ToServer@2 " + kept.substr(cut)});
+    }
+  }
+}
+
 TEST_CASE("a pattern is looked for within each message, never in its delimiter") {
   Redaction redaction;
   redaction.page = page("irc");

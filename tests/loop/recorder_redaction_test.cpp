@@ -3,6 +3,7 @@
 #include "tests/loop/chat_fixture.h"
 #include "tests/loop/recorder_fixture.h"
 
+#include <csignal>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -37,29 +38,34 @@ format::Trace log_in(RecorderUnderTest& recorder) {
   return recorder.finish();
 }
 
-// A server that welcomes everybody who says `password`, until so many have come. A trial that ends within its
-// login is nobody's fault here, and not counted.
+// A server that welcomes everybody who says `password`.
 class Welcoming {
  public:
-  Welcoming(const std::string& password, int welcomed)
-      : thread_([this, password, welcomed] {
-          for (int i = 0; i < welcomed;) {
+  explicit Welcoming(const std::string& password)
+      : thread_([this, password](const std::stop_token& stopping) {
+          while (!stopping.stop_requested()) {
             try {
               Socket client = listener_.accept();
-              i += welcome(client, password);
+              welcome(client, password);
             } catch (const std::runtime_error&) {
               continue;  // a client that resets
             }
           }
         }) {}
+  ~Welcoming() {
+    thread_.request_stop();
+    Socket::connect(listener_.port());
+  }
+  Welcoming(const Welcoming&) = delete;
+  Welcoming& operator=(const Welcoming&) = delete;
   std::string address() const { return "127.0.0.1:" + std::to_string(listener_.port()); }
 
  private:
-  static bool welcome(Socket& client, const std::string& password) {
+  static void welcome(Socket& client, const std::string& password) {
     std::string heard;
     while (heard.find("USER") == std::string::npos || !heard.ends_with("\r\n")) {
       const std::string more = client.receive();
-      if (more.empty()) return false;
+      if (more.empty()) return;
       heard += more;
     }
     const std::string nick = heard.substr(heard.find("NICK ") + 5);
@@ -67,7 +73,6 @@ class Welcoming {
                     ? ":here 464 * :Password incorrect\r\n"
                     : ":here 001 " + nick.substr(0, nick.find('\r')) + " :Welcome\r\n");
     client.receive_rest();
-    return true;
   }
   Listener listener_;
   std::jthread thread_;
@@ -88,6 +93,54 @@ TEST_CASE("A password never reaches the disk where a page knows it, while the se
   const auto info = boost::json::parse(trace.info);
   CHECK(info.at("redacted").at("secrets") == true);
   CHECK(info.at("redacted").at("client").at("secrets") == 1);
+}
+
+TEST_CASE("A recorder that is killed between two parts of a password leaves no part of it") {
+  RecorderUnderTest recorder({"--protocol", "irc"});
+  auto [client, server] = recorder.connect();
+  client.send("NICK alice\r\n");
+  CHECK(server.receive_exactly(12) == "NICK alice\r\n");
+  client.send("PASS hun");
+  CHECK(server.receive_exactly(8) == "PASS hun");
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto kept = [&] {
+    const auto trace = format::load(recorder.partial_file());
+    return trace ? trace->events.size() : 0;
+  };
+  while (kept() < 2 && std::chrono::steady_clock::now() < deadline)  // blocks are closed by time
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  recorder.process->signal(SIGKILL);
+  CHECK(recorder.process->wait() == 128 + SIGKILL);
+  const auto trace = format::load(recorder.partial_file());
+  REQUIRE(trace.has_value());
+  CHECK(told(*trace).at(0).to_server == "NICK alice\r\n");
+  CHECK(file_of(recorder.partial_file()).find("hun") == std::string::npos);
+}
+
+TEST_CASE("Whatever a trace holds, in whichever block, no password is among it") {
+  RecorderUnderTest recorder({"--protocol", "irc"});
+  auto [client, server] = recorder.connect();
+  const std::vector<std::string> lines{"PASS hunter2\r\n", "AUTHENTICATE AGFsaWNlAGh1bnRlcjI=\r\n",
+                                       "PRIVMSG NickServ :IDENTIFY alice hunter2\r\n",
+                                       "OPER root hunter2\r\n"};
+  for (int round = 0; round < 50; ++round) {
+    for (const std::string& line : lines) {  // in two reads, each time at another place
+      const std::size_t cut = 1 + static_cast<std::size_t>(round) % (line.size() - 1);
+      client.send(line.substr(0, cut));
+      REQUIRE(server.receive_exactly(cut) == line.substr(0, cut));
+      client.send(line.substr(cut));
+      REQUIRE(server.receive_exactly(line.size() - cut) == line.substr(cut));
+    }
+  }
+  const format::Trace trace = recorder.finish();
+  const std::string said = told(trace).at(0).to_server;
+  CHECK(said.size() == 50 * (lines[0].size() + lines[1].size() + lines[2].size() + lines[3].size()));
+  for (const char* secret : {"hunter2", "AGFsaWNlAGh1bnRlcjI=", "h1bnRlcjI"}) {
+    CHECK(said.find(secret) == std::string::npos);
+    CHECK(trace.info.find(secret) == std::string::npos);
+    CHECK(file_of(recorder.trace_file()).find(secret) == std::string::npos);
+  }
+  CHECK(boost::json::parse(trace.info).at("redacted").at("client").at("secrets") == 200);
 }
 
 TEST_CASE("Passwords are kept where that is asked for, and the trace says so") {
@@ -116,7 +169,7 @@ TEST_CASE("A trace without its passwords is replayed with those of --users, and 
 
   const auto users = recorder.folder / "users.csv";
   std::ofstream(users) << "name,password\nann,sesame\nben,sesame\n";
-  Welcoming server("sesame", 2);
+  Welcoming server("sesame");
   const Finished replayed = run_chorus(
       {"replay", trace, "--target", server.address(), "--clients", "2", "--users", users.string(), "--json"});
   INFO(replayed.out << replayed.err);
@@ -130,11 +183,12 @@ TEST_CASE("Only the client's bytes: the server's are gone from the file, and it 
   CHECK(told(trace).at(0).to_server.starts_with("PASS hunter2\r\n"));
   CHECK(told(trace).at(0).to_client == std::string(26, '\0'));
   CHECK(boost::json::parse(trace.info).at("payloads") == "client");
-  Welcoming server("hunter2", 1);
+  Welcoming server("hunter2");
   const Finished replayed =
       run_chorus({"replay", recorder.trace_file().string(), "--target", server.address(), "--clients", "1",
                   "--no-trial", "--unjudged", "--json", "--protocol", "irc"});
   INFO(replayed.out << replayed.err);
+  CHECK(replayed.err.find("only the clients' bytes") != std::string::npos);
   CHECK(document_of(replayed).at("messages").at("sent").to_number<int>() == 4);
 }
 
