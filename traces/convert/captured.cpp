@@ -42,6 +42,7 @@ Nanos CapturedConnection::in_order(Nanos time) {
 }
 
 void CapturedConnection::note(Nanos time, EventKind kind, format::Bytes payload) {
+  if (!std::exchange(numbered_, true)) number_ = events_.number();
   events_.note(in_order(time), number_, kind, payload);
 }
 
@@ -52,6 +53,7 @@ void CapturedConnection::open(Nanos time) {
 }
 
 void CapturedConnection::data(Nanos time, Side from, format::Bytes bytes) {
+  if (bytes.empty()) return;
   open(time);
   const bool up = from == Side::client;
   (up ? report_.to_server_bytes : report_.to_client_bytes) += bytes.size();
@@ -65,12 +67,12 @@ void CapturedConnection::end(Nanos time, Side side) {
   if (ended_[0] && ended_[1]) close(time, "");
 }
 
-void CapturedConnection::reset(Nanos time, Side side) {
+void CapturedConnection::reset(Nanos time, Side side, const std::string& why) {
   const bool by_client = side == Side::client;
   if (!opened_ && !by_client) return refuse(time, "Connection refused");
   open(time);
   note(time, by_client ? EventKind::ClientReset : EventKind::ServerReset, "Connection reset by peer");
-  close(time, by_client ? "client reset" : "server reset");
+  close(time, !why.empty() ? why : by_client ? "client reset" : "server reset");
 }
 
 void CapturedConnection::refuse(Nanos time, format::Bytes why) {

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "traces/convert/import.h"
+#include "traces/convert/tcp_evidence.h"
 #include "traces/format/writer.h"
 
 #include <array>
 
 namespace chorus::convert {
 
-// Numbers connections, and joins bytes of one direction and time to one chunk.
+// Numbers connections by their first events, and joins bytes of one direction and time to one chunk.
 class CapturedEvents {
  public:
   CapturedEvents(format::Writer& writer, ImportReport& report) : writer_(writer), report_(report) {}
@@ -27,19 +28,20 @@ class CapturedEvents {
 
 class CapturedConnection {
  public:
-  enum class Side : std::uint8_t { client = 0, server = 1 };
+  using Side = TcpEvidence::Side;
   CapturedConnection(CapturedEvents& events, ImportReport& report, Endpoint from, Endpoint to)
-      : client(from), server(to), events_(events), report_(report), number_(events.number()) {}
+      : client(from), server(to), events_(events), report_(report) {}
 
   const Endpoint client, server;
 
   void open(format::Nanos time);  // the first call counts
   void data(format::Nanos time, Side from, format::Bytes bytes);
   void end(format::Nanos time, Side side);  // the connection is over when both have ended
-  void reset(format::Nanos time, Side side);
+  void reset(format::Nanos time, Side side, const std::string& why = {});  // why: not that it was reset
   void close(format::Nanos time, const std::string& why);
   bool opened() const noexcept { return opened_; }
   bool over() const noexcept { return over_; }
+  std::uint32_t number() const noexcept { return number_; }  // once there was an event
   bool ended(Side side) const noexcept { return ended_[static_cast<std::size_t>(side)]; }
 
  private:
@@ -49,9 +51,9 @@ class CapturedConnection {
 
   CapturedEvents& events_;
   ImportReport& report_;
-  std::uint32_t number_;
+  std::uint32_t number_ = 0;
   format::Nanos last_{0};
-  bool opened_ = false, over_ = false;
+  bool numbered_ = false, opened_ = false, over_ = false;
   std::array<bool, 2> ended_{};
 };
 

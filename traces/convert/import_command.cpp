@@ -44,13 +44,22 @@ void say(const Flags& flags, const ImportReport& report) {
          (flags.partial ? "taken from where it began, perhaps within a message"
                         : "left out (--partial with --server or --port takes them)"));
   if (report.holes > 0)
-    note(counted(report.holes, "connection") + " with packets missing: each ends where its bytes do");
+    note(counted(report.holes, "connection") + " with packets missing: each ends where its bytes do, " +
+         counted(report.missing_bytes, "byte") + " short");
+  for (const ImportReport::Lacking& one : report.lacking)
+    note("  #" + std::to_string(one.connection) + ' ' + one.peers + " lacks " +
+         std::to_string(one.to_server_bytes) + " B to the server, " + std::to_string(one.to_client_bytes) +
+         " B to the client");
+  if (report.holes > report.lacking.size() && !report.lacking.empty())
+    note("  and " + std::to_string(report.holes - report.lacking.size()) + " more");
   if (report.shortened > 0)
     note(counted(report.shortened, "packet") + " captured in part only; capture whole ones (tcpdump -s 0)");
   if (report.others > 0) note(counted(report.others, "connection") + " to other servers left out");
   if (report.unfollowed > 0)
     note(counted(report.unfollowed, "connection") + " left out: more than 100,000 were open at once");
   if (report.fragments > 0) note(counted(report.fragments, "IP fragment") + " left out");
+  if (report.outside > 0)
+    note(counted(report.outside, "packet") + " left out: outside the window of the connection");
   if (report.malformed > 0) note(counted(report.malformed, "malformed packet") + " left out");
   std::cout << "imported " << counted(report.connections, "connection");
   if (report.refused > 0) std::cout << " and " << report.refused << " refused";
