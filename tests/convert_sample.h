@@ -55,6 +55,16 @@ inline format::Trace loaded(const std::filesystem::path& path) {
   return std::move(*trace);
 }
 
+// What it was made from may not have been whole: then it says so.
+inline format::Trace loaded_in_part(const std::filesystem::path& path) {
+  auto trace = format::load(path);
+  INFO((trace ? "" : trace.error().what));
+  REQUIRE(trace.has_value());
+  trace->damage.incomplete.clear();
+  CHECK_FALSE(trace->damage.any());
+  return std::move(*trace);
+}
+
 inline std::vector<Said> said(const format::Trace& trace) {
   std::vector<Said> all;
   for (const Event& event : trace.events)

@@ -105,7 +105,7 @@ inline Imported import_of(const std::vector<Talk::Packet>& packets, std::vector<
   Imported result;
   result.answer = run([](CLI::App& app, int& status) { add_import_command(app, status); }, more);
   if (result.answer.status != 0) return result;
-  const auto trace = loaded(folder / "out.trace");
+  const auto trace = loaded_in_part(folder / "out.trace");
   for (const Event& event : trace.events) {
     const std::string text(event.payload);
     result.events.emplace_back(event.kind, text);

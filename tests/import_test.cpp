@@ -126,7 +126,7 @@ TEST_CASE("a recording that was exported and imported has the same connections, 
     REQUIRE(report.has_value());
     CHECK(report->holes == 0);
     CHECK(report->malformed == 0);
-    const auto before = heard(*original), after = heard(loaded(folder / "x.trace"));
+    const auto before = heard(*original), after = heard(loaded_in_part(folder / "x.trace"));
     REQUIRE(before.size() == after.size());
     for (std::size_t i = 0; i < before.size(); ++i) CHECK(before[i] == after[i]);
   }
@@ -160,7 +160,7 @@ TEST_CASE("bytes have the time of the packet that completed them, in whatever or
   wire.write(folder / "in.pcapng");
   REQUIRE(import_command({(folder / "in.pcapng").string(), "-o", (folder / "out.trace").string()}).status ==
           0);
-  const auto trace = loaded(folder / "out.trace");
+  const auto trace = loaded_in_part(folder / "out.trace");
   CHECK(bytes_of(trace, EventKind::ToServer) == all);
   CHECK(trace.events.back().kind == EventKind::Closed);
   CHECK(trace.events.back().payload == "");
@@ -183,7 +183,7 @@ TEST_CASE("a connection of which packets are missing ends there, and that is sai
       import_command({(folder / "in.pcapng").string(), "-o", (folder / "out.trace").string()});
   CHECK(answer.status == 0);
   CHECK(has(answer.err, "1 connection with packets missing"));
-  const auto trace = loaded(folder / "out.trace");
+  const auto trace = loaded_in_part(folder / "out.trace");
   CHECK(bytes_of(trace, EventKind::ToClient).size() == 1000);
   CHECK(trace.events.back().kind == EventKind::Closed);
   CHECK(trace.events.back().payload == "packets are missing in the capture");
@@ -208,7 +208,7 @@ TEST_CASE("refused, unanswered, reset and reused connections are told apart", "[
   wire.write(folder / "in.pcapng");
   REQUIRE(import_command({(folder / "in.pcapng").string(), "-o", (folder / "out.trace").string()}).status ==
           0);
-  CHECK(said(loaded(folder / "out.trace")) ==
+  CHECK(said(loaded_in_part(folder / "out.trace")) ==
         std::vector<Said>{{0, 0, EventKind::Refused, "Connection refused"},
                           {0, 1, EventKind::Opened, "127.0.0.1:5002 127.0.0.1:80"},
                           {0, 1, EventKind::ToServer, "first"},
@@ -245,7 +245,7 @@ TEST_CASE("a connection without its beginning is left out and said, or taken wit
     INFO(answer.err);
     REQUIRE(answer.status == 0);
     CHECK(has(answer.err, "began before the capture"));
-    const auto trace = loaded(out);
+    const auto trace = loaded_in_part(out);
     CHECK(trace.events.front().payload == "127.0.0.1:5000 127.0.0.1:80");
     CHECK(bytes_of(trace, EventKind::ToClient) == "from the server");
     CHECK(bytes_of(trace, EventKind::ToServer) == "from the client");
