@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   chorus::recorder::add_record_command(app, exit_status, CHORUS_VERSION);
   chorus::convert::add_show_command(app, exit_status, chorus::report::describer());
   chorus::convert::add_cut_command(app, exit_status);
-  chorus::convert::add_merge_command(app, exit_status);
+  chorus::convert::add_merge_command(app, exit_status, chorus::report::describer());
   chorus::convert::add_import_command(app, exit_status);
   chorus::convert::add_export_command(app, exit_status);
   chorus::replayer::add_replay_command(app, exit_status);

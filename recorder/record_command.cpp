@@ -112,6 +112,9 @@ void announce(const Recorder& recorder, const RecordOptions& options, StatusLine
                show_address(options.upstream));
   status.say("recording " + show_endpoint(address) + " -> " + show_address(options.upstream) + "; talk to " +
              reachable(address) + ", Ctrl-C ends");
+  const bool all = options.redaction.payloads == Payloads::all && !options.redaction.pattern;
+  if (options.protocol.empty() && all)
+    status.say("without --protocol nobody knows what a password is: whatever is typed is recorded");
 }
 
 int record(const Flags& flags, const std::string& version) {

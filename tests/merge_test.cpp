@@ -57,6 +57,33 @@ TEST_CASE("two recordings become one group that starts together, with connection
   CHECK(info.at("merged").as_array()[1].as_object().at("tool") == "other");
 }
 
+TEST_CASE("a user of two recordings is told, since a replay would give both one name", "[merge]") {
+  const Folder folder;
+  const std::string a = (folder / "a").string(), b = (folder / "b").string();
+  record(a, two_clients());
+  record(b, one_client("carol"));
+  const auto merged = [&](std::vector<std::string> files, const char* out) {
+    std::vector<std::string> arguments{"merge", "-o", (folder / out).string()};
+    arguments.insert(arguments.end(), files.begin(), files.end());
+    return run(
+        [](CLI::App& app, int& status) {
+          add_merge_command(app, status, [](const format::Trace& trace, const std::string&) {
+            convert::Seen seen;
+            for (const auto& event : trace.events)
+              if (event.payload.substr(0, 5) == "NICK ")
+                seen.names.push_back(
+                    {"user", std::string(event.payload.substr(5, event.payload.size() - 7)), ""});
+            return Expected<convert::Seen>(std::move(seen));
+          });
+        },
+        std::move(arguments));
+  };
+  CHECK(merged({a, b}, "one").err.empty());
+  const auto twice = merged({b, b}, "two");
+  CHECK(twice.status == 0);
+  CHECK(has(twice.err, "both have the user carol"));
+}
+
 TEST_CASE("a group says which of its recordings was not whole", "[merge]") {
   const Folder folder;
   const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();

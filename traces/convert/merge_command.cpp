@@ -2,8 +2,11 @@
 
 #include "traces/convert/files.h"
 #include "traces/convert/merge.h"
+#include "traces/convert/printable.h"
 
+#include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -37,9 +40,31 @@ void say(const Flags& flags, const MergeReport& report) {
             << flags.output << "\n";
 }
 
+// Large ones are not looked at: that would take them into memory.
+constexpr std::uintmax_t most_looked_at = 64u << 20;
+
+void warn_of_shared_users(const Flags& flags, const Describe& describe) {
+  std::map<std::string, std::string> of;  // file, by user
+  for (const std::string& input : flags.inputs) {
+    std::error_code unknown;
+    if (std::filesystem::file_size(input, unknown) > most_looked_at || unknown) continue;
+    const auto trace = format::load(input);
+    const auto seen = trace ? describe(*trace, {}) : Expected<Seen>(trace.error());
+    if (!seen) continue;
+    for (const NameSeen& name : seen->names) {
+      if (name.role != "user") continue;
+      const auto [first, is_new] = of.try_emplace(name.recorded, input);
+      if (!is_new)
+        std::cerr << "chorus merge: " << first->second << " and " << input << " both have the user "
+                  << printable(name.recorded) << ": a replay gives both one name, which most servers refuse; "
+                  << "record one of them under another nickname\n";
+    }
+  }
+}
+
 }  // namespace
 
-void add_merge_command(CLI::App& app, int& exit_status) {
+void add_merge_command(CLI::App& app, int& exit_status, Describe describe) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("merge", "Make one group of several recordings");
   command->add_option("files", flags->inputs, "two recordings or more")->required()->type_name("FILE");
@@ -50,11 +75,12 @@ void add_merge_command(CLI::App& app, int& exit_status) {
       ->type_name("start|wall")
       ->capture_default_str();
   command->add_flag("--force", flags->force, "replace an existing file");
-  command->callback([flags, &exit_status] {
+  command->callback([flags, &exit_status, describe = std::move(describe)] {
     const auto report = run(*flags);
-    if (report)
+    if (report) {
+      if (describe) warn_of_shared_users(*flags, describe);
       say(*flags, *report);
-    else
+    } else
       std::cerr << "chorus merge: " << report.error().what << "\n";
     exit_status = static_cast<int>(report ? Exit::ok : Exit::trouble);
   });
