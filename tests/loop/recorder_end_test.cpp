@@ -106,7 +106,8 @@ TEST_CASE("A refused upstream closes the client and is noted, and recording goes
   const std::uint16_t upstream = Listener().port();  // nobody listens there any more
   RecorderUnderTest recorder(upstream, {});
   CHECK(Socket::connect(recorder.port).receive_rest().empty());
-  CHECK(recorder.process->err_line().find("Connection refused") != std::string::npos);
+  const std::string said = recorder.process->err_line_with("upstream cannot be reached");
+  CHECK(said.ends_with(": Connection refused"));
   Listener late(upstream);
   Socket client = Socket::connect(recorder.port);
   Socket server = late.accept();
