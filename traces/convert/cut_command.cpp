@@ -76,12 +76,7 @@ void add_cut_command(CLI::App& app, int& exit_status) {
       ->allow_extra_args(false);
   command->add_flag("--force", flags->force, "replace an existing file");
   command->callback([flags, &exit_status] {
-    const auto report = run(*flags);
-    if (report)
-      say(*flags, *report);
-    else
-      std::cerr << "chorus cut: " << report.error().what << "\n";
-    exit_status = static_cast<int>(report ? Exit::ok : Exit::trouble);
+    exit_status = conclude("cut", run(*flags), [&](const auto& report) { say(*flags, report); });
   });
 }
 

@@ -61,12 +61,7 @@ void add_export_command(CLI::App& app, int& exit_status) {
       ->type_name("pcapng|jsonl");
   command->add_flag("--force", flags->force, "replace an existing file");
   command->callback([flags, &exit_status] {
-    const auto report = run(*flags);
-    if (report)
-      say(*flags, *report);
-    else
-      std::cerr << "chorus export: " << report.error().what << "\n";
-    exit_status = static_cast<int>(report ? Exit::ok : Exit::trouble);
+    exit_status = conclude("export", run(*flags), [&](const auto& report) { say(*flags, report); });
   });
 }
 

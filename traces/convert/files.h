@@ -6,6 +6,7 @@
 #include "traces/format/writer.h"
 
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -41,5 +42,15 @@ std::vector<const format::Event*> in_order(const std::vector<format::Event>& eve
 std::string damage_words(const format::Damage& damage, const std::string& kept = {});
 
 std::string counted(std::uint64_t count, const std::string& noun);  // "1 event", "2 events"
+
+// How the command `name` ends: `say` tells what was done, or stderr gets the reason why not. The exit status.
+template <class Report, class Say>
+int conclude(const std::string& name, const Expected<Report>& report, Say say) {
+  if (report)
+    say(*report);
+  else
+    std::cerr << "chorus " << name << ": " << report.error().what << "\n";
+  return static_cast<int>(report ? Exit::ok : Exit::trouble);
+}
 
 }  // namespace chorus::convert

@@ -87,12 +87,7 @@ void add_import_command(CLI::App& app, int& exit_status) {
       "the server is");
   command->add_flag("--force", flags->force, "replace an existing file");
   command->callback([flags, &exit_status] {
-    const auto report = run(*flags);
-    if (report)
-      say(*flags, *report);
-    else
-      std::cerr << "chorus import: " << report.error().what << "\n";
-    exit_status = static_cast<int>(report ? Exit::ok : Exit::trouble);
+    exit_status = conclude("import", run(*flags), [&](const auto& report) { say(*flags, report); });
   });
 }
 

@@ -76,13 +76,10 @@ void add_merge_command(CLI::App& app, int& exit_status, Describe describe) {
       ->capture_default_str();
   command->add_flag("--force", flags->force, "replace an existing file");
   command->callback([flags, &exit_status, describe = std::move(describe)] {
-    const auto report = run(*flags);
-    if (report) {
+    exit_status = conclude("merge", run(*flags), [&](const MergeReport& report) {
       if (describe) warn_of_shared_users(*flags, describe);
-      say(*flags, *report);
-    } else
-      std::cerr << "chorus merge: " << report.error().what << "\n";
-    exit_status = static_cast<int>(report ? Exit::ok : Exit::trouble);
+      say(*flags, report);
+    });
   });
 }
 
