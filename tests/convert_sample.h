@@ -2,15 +2,16 @@
 // process.
 #pragma once
 
+#include "tests/command_line.h"
 #include "tests/trace_sample.h"
 
-#include <iostream>
-#include <sstream>
-
-#include <CLI/CLI.hpp>
+#include <ostream>
 
 namespace chorus::convert::sample {
 
+using command_line::Answer;
+using command_line::has;
+using command_line::run;
 using format::Event;
 using format::EventKind;
 using format::Nanos;
@@ -89,36 +90,6 @@ inline std::vector<Said> two_clients() {
           {90, 0, EventKind::ToServer, "QUIT\r\n"},
           {95, 0, EventKind::ServerReset, "Connection reset by peer"},
           {95, 0, EventKind::Closed, "server reset"}};
-}
-
-struct Answer {
-  int status = -1;
-  std::string out, err;
-};
-
-// `add`: one of add_..._command.
-template <class Add>
-Answer run(Add add, std::vector<std::string> arguments) {
-  CLI::App app;
-  Answer answer;
-  std::ostringstream out, err;
-  add(app, answer.status);
-  std::reverse(arguments.begin(), arguments.end());
-  std::streambuf *cout = std::cout.rdbuf(out.rdbuf()), *cerr = std::cerr.rdbuf(err.rdbuf());
-  try {
-    app.parse(arguments);
-  } catch (const CLI::ParseError& error) {
-    answer.status = error.get_exit_code();
-  }
-  std::cout.rdbuf(cout);
-  std::cerr.rdbuf(cerr);
-  answer.out = out.str();
-  answer.err = err.str();
-  return answer;
-}
-
-inline bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 // One line on stderr that has `part`, nothing on stdout, status 2, and no file of that name or its partial

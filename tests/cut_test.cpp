@@ -15,8 +15,7 @@ using std::chrono::milliseconds;
 namespace {
 
 Answer cut(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "cut");
-  return run([](CLI::App& app, int& status) { add_cut_command(app, status); }, std::move(arguments));
+  return run(add_cut_command, "cut", std::move(arguments));
 }
 
 std::vector<Said> part(const Folder& folder, const CutOptions& wanted) {

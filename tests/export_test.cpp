@@ -20,9 +20,7 @@ using Side = chorus::convert::TcpConversation::Side;
 namespace {
 
 Answer export_command(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "export");
-  return run([](CLI::App& app, int& status) { convert::add_export_command(app, status); },
-             std::move(arguments));
+  return run(convert::add_export_command, "export", std::move(arguments));
 }
 
 std::string unhex(std::string_view text) {

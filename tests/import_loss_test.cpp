@@ -228,8 +228,7 @@ TEST_CASE("a capture that is packed, or holds several kinds of link, is answered
   const std::string in = (folder / "in.pcap").string(), out = (folder / "out.trace").string();
   const auto attempt = [&](const std::string& bytes) {
     write_file(in, bytes);
-    return run([](CLI::App& app, int& status) { convert::add_import_command(app, status); },
-               {"import", in, "-o", out});
+    return run(convert::add_import_command, "import", {in, "-o", out});
   };
   CHECK(refused(attempt(std::string("\x1f\x8b\x08\0\0\0\0\0", 8)), "gzip, unpack it first", out));
   CHECK(refused(attempt("\x28\xb5\x2f\xfd and more"), "zstd, unpack it first", out));

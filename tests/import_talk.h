@@ -100,10 +100,9 @@ inline Imported import_of(const std::vector<Talk::Packet>& packets, std::vector<
   std::string file = pcapng::beginning("test", "test");
   for (const auto& packet : packets) pcapng::append_packet(file, packet.time_ns, packet.datagram);
   write_file(folder / "in.pcapng", file);
-  more.insert(more.begin(),
-              {"import", (folder / "in.pcapng").string(), "-o", (folder / "out.trace").string()});
+  more.insert(more.begin(), {(folder / "in.pcapng").string(), "-o", (folder / "out.trace").string()});
   Imported result;
-  result.answer = run([](CLI::App& app, int& status) { add_import_command(app, status); }, more);
+  result.answer = run(add_import_command, "import", more);
   if (result.answer.status != 0) return result;
   const auto trace = loaded_in_part(folder / "out.trace");
   for (const Event& event : trace.events) {

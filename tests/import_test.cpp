@@ -19,9 +19,7 @@ using Side = chorus::convert::TcpConversation::Side;
 namespace {
 
 Answer import_command(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "import");
-  return run([](CLI::App& app, int& status) { convert::add_import_command(app, status); },
-             std::move(arguments));
+  return run(convert::add_import_command, "import", std::move(arguments));
 }
 
 bool unavailable() {

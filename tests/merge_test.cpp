@@ -13,8 +13,8 @@ using chorus::convert::add_merge_command;
 namespace {
 
 Answer merge(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "merge");
-  return run([](CLI::App& app, int& status) { add_merge_command(app, status); }, std::move(arguments));
+  return run([](CLI::App& app, int& status) { add_merge_command(app, status); }, "merge",
+             std::move(arguments));
 }
 
 std::vector<Said> one_client(const std::string& name) {
@@ -63,7 +63,7 @@ TEST_CASE("a user of two recordings is told, since a replay would give both one 
   record(a, two_clients());
   record(b, one_client("carol"));
   const auto merged = [&](std::vector<std::string> files, const char* out) {
-    std::vector<std::string> arguments{"merge", "-o", (folder / out).string()};
+    std::vector<std::string> arguments{"-o", (folder / out).string()};
     arguments.insert(arguments.end(), files.begin(), files.end());
     return run(
         [](CLI::App& app, int& status) {
@@ -76,7 +76,7 @@ TEST_CASE("a user of two recordings is told, since a replay would give both one 
             return Expected<convert::Seen>(std::move(seen));
           });
         },
-        std::move(arguments));
+        "merge", std::move(arguments));
   };
   CHECK(merged({a, b}, "one").err.empty());
   const auto twice = merged({b, b}, "two");

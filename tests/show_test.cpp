@@ -2,18 +2,17 @@
 #include "traces/convert/show.h"
 
 #include "tests/chat_sample.h"
+#include "tests/command_line.h"
 #include "traces/convert/printable.h"
 #include "traces/convert/show_command.h"
 #include "traces/report/describe.h"
 
-#include <iostream>
-#include <sstream>
-
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
 using namespace chorus;
 using namespace chorus::sample;
+using command_line::Answer;
+using command_line::has;
 using convert::printable;
 
 namespace {
@@ -39,33 +38,10 @@ Expected<convert::Seen> undescribed(const format::Trace&, const std::string&) {
   return seen;
 }
 
-struct Answer {
-  int status = -1;
-  std::string out, err;
-};
-
 Answer show(std::vector<std::string> arguments, const convert::Describe& describe = described) {
-  CLI::App app;
-  Answer answer;
-  std::ostringstream out, err;
-  convert::add_show_command(app, answer.status, describe);
-  arguments.insert(arguments.begin(), "show");
-  std::reverse(arguments.begin(), arguments.end());
-  std::streambuf *cout = std::cout.rdbuf(out.rdbuf()), *cerr = std::cerr.rdbuf(err.rdbuf());
-  try {
-    app.parse(arguments);
-  } catch (const CLI::ParseError& error) {
-    answer.status = error.get_exit_code();
-  }
-  std::cout.rdbuf(cout);
-  std::cerr.rdbuf(cerr);
-  answer.out = out.str();
-  answer.err = err.str();
-  return answer;
-}
-
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
+  return command_line::run(
+      [&](CLI::App& app, int& status) { convert::add_show_command(app, status, describe); }, "show",
+      std::move(arguments));
 }
 
 }  // namespace
