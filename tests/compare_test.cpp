@@ -1,6 +1,5 @@
 // What `chorus diff` calls a difference, and what it does not.
 #include "tests/chat_sample.h"
-#include "traces/compare/align.h"
 #include "traces/compare/diff.h"
 
 using namespace chorus;
@@ -38,17 +37,6 @@ const compare::NotJudged* not_judged(const Diff& diff, std::string_view what) {
   for (const auto& entry : diff.not_judged)
     if (entry.what.find(what) != std::string::npos) return &entry;
   return nullptr;
-}
-
-std::vector<compare::Token> tokens(std::string_view text) {
-  std::vector<compare::Token> result;
-  for (const char c : text) result.push_back({static_cast<std::uint64_t>(c), 0});
-  return result;
-}
-
-std::size_t count(const std::vector<compare::Slot>& slots, compare::Fate fate) {
-  return static_cast<std::size_t>(std::count_if(
-      slots.begin(), slots.end(), [&](const compare::Slot& slot) { return slot.fate == fate; }));
 }
 
 }  // namespace
@@ -376,19 +364,6 @@ TEST_CASE("latency is taken from a message to its first own answer, of a run fro
   CHECK(std::abs(row->a->p50.count() - 2'000'000) < 20'000);
   CHECK(row->b->count == 40);
   CHECK(*row->shift == row->b->p50 - row->a->p50);
-}
-
-TEST_CASE("an alignment keeps a longest common subsequence and joins what moved", "[compare]") {
-  const auto of = [](std::string_view a, std::string_view b, std::uint32_t edits = compare::most_edits) {
-    return compare::align(tokens(a), tokens(b), edits);
-  };
-  CHECK(count(of("abcde", "abcde").a, compare::Fate::kept) == 5);
-  CHECK(count(of("abcde", "bcdea").a, compare::Fate::moved) == 1);
-  CHECK(count(of("abxde", "abyde").a, compare::Fate::changed) == 1);
-  CHECK(count(of("abc", "").a, compare::Fate::alone) == 3);
-  const auto bounded = of("0123456789", "1032547698", 2);  // the search gives up: joined by occurrence
-  CHECK(count(bounded.a, compare::Fate::kept) == 5);
-  CHECK(count(bounded.a, compare::Fate::moved) == 5);
 }
 
 TEST_CASE("a page says which kinds are not compared, and which parts of a message", "[compare]") {
