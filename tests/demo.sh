@@ -54,11 +54,16 @@ recorder_pid=$!
 proxy="127.0.0.1:$(port_in recorder.log "$recorder_pid")"
 printf '%s\n' "hello, is anybody here?" "how was your day?" "/all alice says hi to everybody" "nice, see you tomorrow" >alice.txt
 printf '%s\n' "hi alice, bob here" "busy, but good: the server held" "sleep well" "bye alice" >bob.txt
-"$bin/chat-client" --connect "$proxy" --nick alice --room 1 --script alice.txt --every 1200ms &
+"$bin/chat-client" --connect "$proxy" --nick alice --room 1 --script alice.txt --every 1200ms >alice.log &
 alice=$!
+until grep -q "in room" alice.log; do
+  kill -0 "$alice"
+  sleep 0.05
+done
 sleep 0.2 # bob is the later one, and well before her first words: a replay must not need the luck of a millisecond
 "$bin/chat-client" --connect "$proxy" --nick bob --room 1 --script bob.txt --every 1500ms
 wait "$alice"
+cat alice.log
 wait "$recorder_pid"
 recorder_pid=
 cat recorder.out

@@ -1,6 +1,7 @@
 // chat-client: one scripted user of the packet chat, for the demo's session and for tests. It enters, joins a
-// room, talks with a person's pauses while it reads everything, and leaves. It succeeds only if each of its
-// own packets came back. Driving many of these is not its business: that is what `chorus replay` is for.
+// room (and says so, for whoever starts the next one), talks with a person's pauses while it reads
+// everything, and leaves. It succeeds only if each of its own packets came back. Driving many of these is not
+// its business: that is what `chorus replay` is for.
 #include "tests/chat_server/packets.h"
 #include "traces/format/quantity.h"
 
@@ -145,6 +146,7 @@ class User {
     if (code_ == Code::nickname_exists) return "the nickname " + options_.nick + " is in use";
     await(in_dialect(options_.dialect, room_enter(options_.nick, options_.room)));
     if (!all_came()) return missing("the echo of ROOM_ENTER");
+    std::cout << options_.nick << ": in room " << options_.room << std::endl;
     wait(options_.start_after);
     for (const Saying& saying : sayings) {
       wait(pause(options_.every, random));

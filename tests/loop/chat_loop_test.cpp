@@ -49,6 +49,7 @@ TEST_CASE("two clients are recorded, replayed ten times, and heard what was reco
   const std::string proxy = "127.0.0.1:" + line.substr(20, line.find(' ', 20) - 20);
   Process alice(
       {CHAT_CLIENT_EXECUTABLE, "--connect", proxy, "--nick", "alice", "--messages", "4", "--every", "600ms"});
+  alice.out_line_with("in room");
   std::this_thread::sleep_for(
       std::chrono::milliseconds(100));  // bob comes later: that belongs to the recording
   Process bob(

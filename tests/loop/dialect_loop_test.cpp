@@ -70,6 +70,7 @@ TEST_CASE("two users of the original dialect are recorded and replayed fifty tim
   {
     Recorder recorder(server, two, {"--sessions", "2"});
     auto alice = chat_client(recorder, "alice", "8");
+    alice.out_line_with("in room");
     std::this_thread::sleep_for(
         std::chrono::milliseconds(100));  // bob comes later: that belongs to the recording
     auto bob = chat_client(recorder, "bob", "6");
