@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #elif !defined(_WIN32)
@@ -74,24 +75,41 @@ void ask_for_times(tcp::acceptor& acceptor) {
   ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
 }
 
-LegSet::LegSet(asio::io_context& context) : bell_(context) {}
+LegSet::LegSet(asio::io_context& context) : bell_(context), doorbell_(::eventfd(0, EFD_CLOEXEC)) {}
 
 LegSet::~LegSet() {
   disarm();
+  if (doorbell_ >= 0) ::close(doorbell_);
 }
 
-Error LegSet::arm(tcp::acceptor& acceptor) {
+Error LegSet::arm() {
+  if (doorbell_ < 0) return asio::error::no_descriptors;
   set_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (set_ < 0) return last_error();
+  if (const Error error = add(doorbell_, &doorbell_); error) return error;
   Error error;
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLET;  // clients that wait in the queue must not keep the bell ringing
-  event.data.ptr = nullptr;
-  if (::epoll_ctl(set_, EPOLL_CTL_ADD, acceptor.native_handle(), &event) != 0) return last_error();
   bell_.assign(set_, error);
   if (error) return error;
   wait();
   return {};
+}
+
+Error LegSet::watch(tcp::acceptor& acceptor) {
+  return add(acceptor.native_handle(), this);
+}
+
+// As edges: clients that wait in the queue, and a count that nobody reads, must not keep the bell ringing.
+Error LegSet::add(int file, void* what) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.ptr = what;
+  return ::epoll_ctl(set_, EPOLL_CTL_ADD, file, &event) == 0 ? Error{} : last_error();
+}
+
+void LegSet::ring() noexcept {
+  const std::uint64_t once = 1;
+  // Fails only when it has been rung 2^64 - 2 times.
+  if (doorbell_ >= 0 && ::write(doorbell_, &once, sizeof once) < 0) return;
 }
 
 void LegSet::disarm() {
@@ -123,13 +141,17 @@ void LegSet::look() {
     const int count =
         ::epoll_wait(set_, events.data(), most_events, wanted_elsewhere ? 0 : longest_turn.count());
     if (count <= 0) return;  // nothing, or a signal
+    bool posted = false;
     for (int each = 0; each < count; ++each) {
       const epoll_event& event = events[static_cast<std::size_t>(each)];
-      if (event.data.ptr != nullptr)
-        static_cast<Leg*>(event.data.ptr)->ready(event.events);
-      else
+      if (event.data.ptr == this)
         on_accepted();
+      else if (event.data.ptr == &doorbell_)
+        posted = true;
+      else
+        static_cast<Leg*>(event.data.ptr)->ready(event.events);
     }
+    if (posted) return;
   }
 }
 
@@ -255,9 +277,13 @@ void ask_for_times(tcp::acceptor&) {}
 
 LegSet::LegSet(asio::io_context&) {}
 LegSet::~LegSet() = default;
-Error LegSet::arm(tcp::acceptor&) {
+Error LegSet::arm() {
   return {};
 }
+Error LegSet::watch(tcp::acceptor&) {
+  return {};
+}
+void LegSet::ring() noexcept {}
 void LegSet::disarm() {}
 void LegSet::on_accepted() {}
 

@@ -28,7 +28,7 @@ enum class Side : std::uint8_t { client = 0, server = 1 };
 
 class Leg;
 
-// All the legs of one recording. The context's thread; outlives them.
+// The legs of one context. That context's thread, but for ring(); outlives them.
 class LegSet {
  public:
   explicit LegSet(boost::asio::io_context& context);
@@ -36,9 +36,11 @@ class LegSet {
   LegSet(const LegSet&) = delete;
   LegSet& operator=(const LegSet&) = delete;
 
-  Error arm(tcp::acceptor& acceptor);  // begins to watch; call once. A new client ends a wait for legs
-  void disarm();                       // so that the context can run out of work
-  void on_accepted();                  // others may wait in the queue: the context must see to them
+  Error arm();                           // begins to watch; call once
+  Error watch(tcp::acceptor& acceptor);  // after arm(): a new client ends a wait for legs
+  void disarm();                         // so that the context can run out of work
+  void on_accepted();                    // others may wait in the queue: the context must see to them
+  void ring() noexcept;  // any thread: ends a wait for legs, something was posted to the context
 
   // While one lives, something of the context's own must not wait: a connect, a timer of some milliseconds.
   // Capture it in the handler.
@@ -62,8 +64,10 @@ class LegSet {
   using Clock = std::chrono::steady_clock;
   void wait();
   void look();
+  Error add(int file, void* what);
   boost::asio::posix::stream_descriptor bell_;  // the set, as Asio sees it
   int set_ = -1;
+  int doorbell_ = -1;  // open as long as this: ring() may come late
   Clock::time_point accepting_until_{};
 #endif
 };

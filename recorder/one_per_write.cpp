@@ -14,6 +14,13 @@ std::string show_recut(const Recut& recut) {
   return text;
 }
 
+Recut& Recut::operator+=(const Recut& other) {
+  split += other.split;
+  joined += other.joined;
+  unframed += other.unframed;
+  return *this;
+}
+
 void OnePerWrite::add(protocol::Bytes bytes) {
   earlier_ = pending_.size();
   given_ = 0;

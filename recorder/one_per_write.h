@@ -19,12 +19,12 @@ namespace chorus::recorder {
 // Long for a server that only has to read, short for whoever types.
 inline constexpr std::chrono::milliseconds longest_wait{250};
 
-// What was done to the client's bytes, over all connections.
+// What was done to the client's bytes.
 struct Recut {
   std::uint64_t split = 0;     // reads that brought more than one message
   std::uint64_t joined = 0;    // messages that came in several reads
   std::uint64_t unframed = 0;  // bytes that are no messages, forwarded as they came
-  bool said = false;           // that there are such bytes
+  Recut& operator+=(const Recut& other);
 };
 // For the trace's header: what holds from the start, and the sentence with the figures at the end.
 inline constexpr const char* recut_from_start = "each message of a client goes to the server as one write";

@@ -1,15 +1,17 @@
-// Everything runs on one context and one thread: a proxy of chat traffic is far from filling a processor, and
-// one thread keeps the order of events on all connections without a lock. What happens on a connection is
-// session.cpp's.
+// Accepting, signals and timers are the first lane's; each connection goes to the lane that has the fewest.
+// What happens on a connection is session.cpp's.
 #include "recorder/recorder.h"
 
 #include "traces/format/output_file.h"
 
 #include <algorithm>
 #include <csignal>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #ifndef _WIN32
 #include <sys/resource.h>
@@ -23,6 +25,11 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto tick_every = 500ms;
+constexpr unsigned most_lanes = 4;
+constexpr unsigned files_per_lane = 5;  // three of Asio's context, the set of legs, its doorbell
+// Packing and compressing a block takes the processor from who forwards traffic: a millisecond at a time.
+// millisecond.
+constexpr std::uint32_t short_block = 128u << 10;
 constexpr auto back_off_for = 100ms;  // long enough for a connection to end, short for a waiting client
 
 Expected<std::vector<tcp::endpoint>> resolve(asio::io_context& context, const Address& address,
@@ -45,13 +52,17 @@ void raise_file_limit() {
 #endif
 }
 
-std::string file_limit() {
+std::optional<std::uint64_t> file_limit() {
 #ifndef _WIN32
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
-    return " (the limit is " + std::to_string(limit.rlim_cur) + ")";
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) return limit.rlim_cur;
 #endif
   return {};
+}
+
+std::string show_file_limit() {
+  const auto limit = file_limit();
+  return limit ? " (the limit is " + std::to_string(*limit) + ")" : "";
 }
 
 bool is_shortage(const Error& error) {
@@ -74,14 +85,31 @@ void wait_for_signals(asio::signal_set& signals) {
 #endif
 }
 
+// Several, so that a stall of one thread is not everybody's; few, since a chat is far from filling them. And
+// files are for clients: where they are short, the lanes leave them at least seven eighths.
+std::vector<std::unique_ptr<Lane>> new_lanes() {
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::uint64_t count = std::min(std::thread::hardware_concurrency(), most_lanes);
+  if (const auto limit = file_limit()) count = std::min(count, *limit / (8 * files_per_lane));
+  do lanes.push_back(std::make_unique<Lane>());
+  while (lanes.size() < count);
+  return lanes;
+}
+
 }  // namespace
 
 Recorder::Recorder(RecordOptions options, StatusLine& status)
-    : options_(std::move(options)), status_(status) {}
+    : options_(std::move(options)), status_(status), lanes_(new_lanes()), context_(lanes_.front()->context) {}
 
 Expected<std::unique_ptr<Recorder>> Recorder::open(RecordOptions options, StatusLine& status) {
-  std::unique_ptr<Recorder> recorder(new Recorder(std::move(options), status));
   raise_file_limit();
+  std::unique_ptr<Recorder> recorder;
+  try {
+    recorder.reset(new Recorder(std::move(options), status));
+  } catch (const boost::system::system_error& error) {  // what waits for the system needs files itself
+    return Trouble{"cannot begin: " + error.code().message() +
+                   (is_shortage(error.code()) ? show_file_limit() : "")};
+  }
   if (auto done = recorder->resolve_upstream(); !done) return done.error();
   if (auto done = recorder->bind(); !done) return done.error();
   // The trace stands before the first client can come: nothing that is said goes unrecorded.
@@ -130,11 +158,11 @@ Expected<void> Recorder::bind() {
 Expected<void> Recorder::open_trace() {
   format::WriterOptions writer_options;
   writer_options.force = options_.force;
+  writer_options.block_payload = short_block;
   auto writer = format::Writer::create(options_.output, writer_options);
   if (!writer) return writer.error();
   (*writer)->info(info_json(options_, (*writer)->start()));
-  recording_.emplace(context_, legs_, std::move(*writer), options_.redaction, status_);
-  recording_->one_per_write = options_.one_per_write;
+  recording_.emplace(std::move(*writer), options_.redaction, options_.one_per_write, status_);
   return {};
 }
 
@@ -155,69 +183,117 @@ void Recorder::run() {
       if (!error) end("duration");
     });
   }
-  if (const Error error = legs_.arm(acceptor_); error) {
-    problem_ = "cannot watch connections: " + error.message();
+  if (const auto armed = arm(); !armed) {
+    problem_ = armed.error().what;
     return end("trouble");
   }
+  std::vector<std::thread> threads = start_others();
   tick();
   accept();
-  context_.run();  // until end() has left it nothing to do
+  accepting().run();  // until end() has left it nothing to do
+  if (accepting().failure) end("trouble");
+  for (std::thread& thread : threads) thread.join();
   status_.clear();
+  for (const auto& lane : lanes_)
+    if (lane->failure) std::rethrow_exception(lane->failure);
+}
+
+// Where the system gives fewer threads than lanes, the other lanes go.
+std::vector<std::thread> Recorder::start_others() {
+  std::vector<std::thread> threads;
+  try {
+    while (threads.size() + 1 < lanes_.size())
+      threads.emplace_back([this, lane = lanes_[threads.size() + 1].get()] {
+        lane->run();
+        if (lane->failure) accepting().post([this] { end("trouble"); });
+      });
+  } catch (const std::system_error&) {
+    lanes_.resize(threads.size() + 1);
+  }
+  return threads;
+}
+
+Expected<void> Recorder::arm() {
+  Error error;
+  for (const auto& lane : lanes_)
+    if (!error) error = lane->legs.arm();
+  if (!error) error = accepting().legs.watch(acceptor_);
+  if (error) return Trouble{"cannot watch connections: " + error.message()};
+  return {};
+}
+
+Lane& Recorder::least_busy() {
+  return **std::ranges::min_element(lanes_, {}, [](const auto& lane) { return lane->open; });
 }
 
 void Recorder::accept() {
   Error error;
-  if (!next_server_.is_open()) next_server_.open(upstream_.front().protocol(), error);
+  if (!next_server_) {
+    next_lane_ = &least_busy();
+    next_server_.emplace(next_lane_->context);
+  }
+  if (!next_server_->is_open()) next_server_->open(upstream_.front().protocol(), error);
   if (error) return back_off(error);
-  acceptor_.async_accept(peer_, [this](Error failure, tcp::socket client) {
+  acceptor_.async_accept(next_lane_->context, peer_, [this](Error failure, tcp::socket client) {
     if (!ended_by_.empty()) return;
     if (failure && failure != asio::error::connection_aborted) return back_off(failure);
-    if (!failure) on_accepted(std::move(client));
+    if (!failure) on_accepted(*next_lane_, std::move(client));
     if (acceptor_.is_open()) accept();
   });
 }
 
-void Recorder::on_accepted(tcp::socket client) {
-  const std::uint32_t id = recording_->totals.connections++;
-  ++recording_->totals.open;
-  legs_.on_accepted();
-  if (recording_->totals.connections == options_.sessions) {
+void Recorder::on_accepted(Lane& lane, tcp::socket client) {
+  Session::Arrival arrival{.id = accepted_.connections++,
+                           .client = std::move(client),
+                           .peer = peer_,
+                           .server = std::move(*next_server_),
+                           .time = recording_->now()};
+  next_server_.reset();
+  ++accepted_.open;
+  ++lane.open;
+  accepting().legs.on_accepted();
+  if (accepted_.connections == options_.sessions) {
     Error ignored;
     acceptor_.close(ignored);
   }
-  Session::Arrival arrival{.id = id,
-                           .client = std::move(client),
-                           .peer = peer_,
-                           .server = std::move(next_server_),
-                           .time = recording_->now()};
-  auto session = std::make_shared<Session>(*recording_, std::move(arrival), upstream_,
-                                           [this](std::uint32_t ended) { on_ended(ended); });
-  sessions_.emplace(id, session);
+  if (&lane == &accepting()) return open_session(lane, std::move(arrival));
+  lane.post(
+      [this, &lane, arrival = std::move(arrival)]() mutable { open_session(lane, std::move(arrival)); });
+}
+
+// The lane's thread.
+void Recorder::open_session(Lane& lane, Session::Arrival arrival) {
+  const std::uint32_t id = arrival.id;
+  auto session = std::make_shared<Session>(*recording_, lane, std::move(arrival), upstream_,
+                                           [this, &lane](std::uint32_t ended) {
+                                             lane.sessions.erase(ended);
+                                             accepting().post([this, &lane] { on_ended(lane); });
+                                           });
+  lane.sessions.emplace(id, session);
   session->start();
 }
 
 // Clients wait in the system's queue meanwhile.
 void Recorder::back_off(const Error& error) {
   if (!std::exchange(shortage_said_, true))
-    status_.say("chorus record: cannot take another client now, with " +
-                std::to_string(recording_->totals.open) + " connections open: " + error.message() +
-                (is_shortage(error) ? file_limit() : "") + "; new clients wait until one ends");
+    status_.say("chorus record: cannot take another client now, with " + std::to_string(accepted_.open) +
+                " connections open: " + error.message() + (is_shortage(error) ? show_file_limit() : "") +
+                "; new clients wait until one ends");
   back_off_.expires_after(back_off_for);
   back_off_.async_wait([this](Error cancelled) {
     if (!cancelled && ended_by_.empty()) accept();
   });
 }
 
-void Recorder::on_ended(std::uint32_t id) {
-  sessions_.erase(id);
-  --recording_->totals.open;
-  if (recording_->totals.connections == options_.sessions && sessions_.empty() && ended_by_.empty())
-    end("sessions");
+void Recorder::on_ended(Lane& lane) {
+  --lane.open;
+  --accepted_.open;
+  if (accepted_.connections == options_.sessions && accepted_.open == 0 && ended_by_.empty()) end("sessions");
 }
 
 void Recorder::tick() {
   recording_->look_at_disk();
-  status_.update(status_text(recording_->totals, recording_->writer().events()), StatusLine::Clock::now());
+  status_.update(status_text(totals(), recording_->writer().events()), StatusLine::Clock::now());
   tick_.expires_after(tick_every);
   tick_.async_wait([this](Error cancelled) {
     if (!cancelled && ended_by_.empty()) tick();
@@ -225,25 +301,45 @@ void Recorder::tick() {
 }
 
 void Recorder::end(std::string_view by) {
+  if (!ended_by_.empty()) return;
   ended_by_ = by;
   Error ignored;  // nothing here can fail in a way that matters: everything is being given up
   acceptor_.close(ignored);
-  next_server_.close(ignored);
+  next_server_.reset();
   // The system's own handling is back from here on: a second signal kills the program at once.
   signals_.cancel(ignored);
   signals_.clear(ignored);
   for (auto* timer : {&back_off_, &tick_, &deadline_}) timer->cancel();
-  const auto still_open = std::exchange(sessions_, {});
+  for (const auto& lane : lanes_)
+    if (lane.get() != &accepting()) lane->post([&lane = *lane] { stop(lane); });
+  stop(accepting());
+}
+
+// The lane's thread.
+void Recorder::stop(Lane& lane) {
+  const auto still_open = std::exchange(lane.sessions, {});
   for (const auto& [id, session] : still_open) session->stop("recording ended");
-  legs_.disarm();
+  lane.legs.disarm();
+}
+
+Totals Recorder::totals() const {
+  Totals totals = accepted_;
+  recording_->add_totals(totals);
+  return totals;
 }
 
 RecordSummary Recorder::close() {
   format::Writer& writer = recording_->writer();
-  if (options_.one_per_write) writer.info(changed_json(recording_->recut));
-  if (options_.redaction.active()) writer.info(redacted_json(options_.redaction, recording_->redacted));
+  Recut recut;
+  Redacted redacted;
+  for (const auto& lane : lanes_) {
+    recut += lane->recut;
+    redacted += lane->redacted;
+  }
+  if (options_.one_per_write) writer.info(changed_json(recut));
+  if (options_.redaction.active()) writer.info(redacted_json(options_.redaction, redacted));
   RecordSummary summary;
-  summary.totals = recording_->totals;
+  summary.totals = totals();
   summary.duration = recording_->now();
   summary.ended_by = ended_by_;
   summary.problem = problem_;
@@ -253,7 +349,7 @@ RecordSummary Recorder::close() {
   summary.file = std::filesystem::exists(partial, ignored) ? partial : options_.output;
   // What the writer accepted and what it lost overlap: an event may be lost after it was accepted.
   summary.lost_events = writer.lost_events();
-  summary.events = recording_->noted - std::min(recording_->noted, summary.lost_events);
+  summary.events = recording_->noted() - std::min(recording_->noted(), summary.lost_events);
   const auto size = std::filesystem::file_size(summary.file, ignored);
   if (!ignored) summary.file_size = size;
   return summary;

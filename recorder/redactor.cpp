@@ -37,6 +37,15 @@ std::span<char> value_of(const protocol::Page::Field& field, std::span<char> mes
 
 }  // namespace
 
+Redacted& Redacted::operator+=(const Redacted& other) {
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    sides[i].secrets += other.sides[i].secrets;
+    sides[i].matches += other.sides[i].matches;
+    sides[i].blank_bytes += other.sides[i].blank_bytes;
+  }
+  return *this;
+}
+
 void Redactor::add(const format::Event& event, const Ready& ready) {
   const auto side = side_of(event.kind);
   Held held{event, side ? std::string() : std::string(event.payload), side ? event.payload.size() : 0};

@@ -40,7 +40,7 @@ struct Redaction {
   }
 };
 
-// What was done, over all connections. By Side.
+// What was done. By Side.
 struct Redacted {
   struct Direction {
     std::uint64_t secrets = 0;      // fields
@@ -48,6 +48,7 @@ struct Redacted {
     std::uint64_t blank_bytes = 0;  // of no whole message
   };
   std::array<Direction, 2> sides;
+  Redacted& operator+=(const Redacted& other);
 };
 
 // One connection. One thread. Pure: events in, events out.

@@ -33,19 +33,20 @@ std::string show_endpoint(const tcp::endpoint& endpoint) {
   return show_address({.host = endpoint.address().to_string(), .port = endpoint.port()});
 }
 
-Session::Session(Recording& recording, Arrival arrival, const std::vector<tcp::endpoint>& upstream,
-                 std::function<void(std::uint32_t id)> ended)
+Session::Session(Recording& recording, Lane& lane, Arrival arrival,
+                 const std::vector<tcp::endpoint>& upstream, std::function<void(std::uint32_t id)> ended)
     : recording_(recording),
+      lane_(lane),
       upstream_(upstream),
       ended_(std::move(ended)),
       id_(arrival.id),
       peer_(std::move(arrival.peer)),
       latest_(arrival.time),
       legs_{Half(std::move(arrival.client), Side::client), Half(std::move(arrival.server), Side::server)} {
-  if (recording.redaction.active()) redactor_.emplace(recording.redaction, recording.redacted);
+  if (recording.redaction.active()) redactor_.emplace(recording.redaction, lane.redacted);
   if (recording.one_per_write)
     recutting_ =
-        std::make_unique<Recutting>(Recutting{OnePerWrite(*recording.one_per_write, recording.recut),
+        std::make_unique<Recutting>(Recutting{OnePerWrite(*recording.one_per_write, lane.recut),
                                               asio::steady_timer(socket(Side::client).get_executor())});
 }
 
@@ -62,7 +63,7 @@ void Session::connect(std::size_t index) {
     if (error) return refuse(error.message());
   }
   server.async_connect(upstream_[index], [self = shared_from_this(), index,
-                                          errand = LegSet::Errand(recording_.legs)](Error failure) {
+                                          errand = LegSet::Errand(lane_.legs)](Error failure) {
     if (self->over_) return;
     // An upstream that takes a connection and drops it at once (it is full) shows here, as a reset instead of
     // a refusal. It was there, and may have said why.
@@ -85,7 +86,7 @@ void Session::on_connected(const tcp::endpoint& server) {
   // that the connection has two legs.
   note(latest_, EventKind::Opened, show_endpoint(peer_) + ' ' + show_endpoint(server));
   for (const Side side : {Side::client, Side::server}) {
-    if (const Error error_of_leg = leg(side).open(recording_.legs, *this); error_of_leg)
+    if (const Error error_of_leg = leg(side).open(lane_.legs, *this); error_of_leg)
       return on_broken(side, error_of_leg, recording_.now());
     leg(side).wait();
   }
@@ -93,7 +94,7 @@ void Session::on_connected(const tcp::endpoint& server) {
 
 void Session::refuse(std::string_view why) {
   note(recording_.now(), EventKind::Refused, why);
-  ++recording_.totals.refused;
+  recording_.count_refused();
   recording_.status.say("chorus record: connection " + std::to_string(id_) + " of " + show_endpoint(peer_) +
                         " was closed, the upstream cannot be reached: " + std::string(why));
   finish();
@@ -101,7 +102,7 @@ void Session::refuse(std::string_view why) {
 
 void Session::on_readable(Side from) {
   if (over_) return;
-  const auto chunk = recording_.chunk();
+  const auto chunk = lane_.chunk();
   Error error;
   Nanos ago{};
   const std::size_t size = leg(from).read(chunk, ago, error);
@@ -141,13 +142,13 @@ void Session::go_on(Side from) {
 void Session::write_message() {
   const auto message = recutting_->messages.next();
   if (!message) return leg(Side::client).wait();
-  say_unframed();
+  if (lane_.recut.unframed > 0) recording_.say_unframed(id_);
   hand_on(Side::client, *message, recording_.now());
 }
 
 void Session::write_later() {
   recutting_->wait.expires_after(longest_wait);
-  recutting_->wait.async_wait([self = shared_from_this(), errand = LegSet::Errand(recording_.legs)](Error) {
+  recutting_->wait.async_wait([self = shared_from_this(), errand = LegSet::Errand(lane_.legs)](Error) {
     if (!self->over_) self->write_message();
   });
   look_for_reset(Side::client);
@@ -156,7 +157,7 @@ void Session::write_later() {
 // The client has ended within a message. Its end is read again afterwards.
 void Session::write_rest(Nanos now) {
   const std::string rest = recutting_->messages.take_rest();
-  say_unframed();
+  if (lane_.recut.unframed > 0) recording_.say_unframed(id_);
   hand_on(Side::client, rest, now);
 }
 
@@ -164,15 +165,6 @@ void Session::write_rest(Nanos now) {
 void Session::note_rest(Nanos now) {
   if (!recutting_ || recutting_->messages.empty()) return;
   note(now, EventKind::ToServer, recutting_->messages.take_rest());
-}
-
-void Session::say_unframed() {
-  Recut& recut = recording_.recut;
-  if (recut.unframed == 0 || std::exchange(recut.said, true)) return;
-  recording_.status.say(
-      "chorus record: connection " + std::to_string(id_) +
-      " sent bytes that are no whole message of the page; they were forwarded as they came. "
-      "If there are many, --protocol names the wrong page");
 }
 
 void Session::flush(Side to) {
@@ -258,7 +250,7 @@ void Session::finish() {
   if (recutting_) recutting_->wait.cancel();
   // Whoever called may be a leg, and events of this one may have been fetched: it lives on until that is
   // over.
-  asio::post(recording_.context, [self = shared_from_this()] {});
+  asio::post(lane_.context, [self = shared_from_this()] {});
   for (Half& each : legs_) {
     each.leg.close();
     std::string().swap(each.pending);

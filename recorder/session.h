@@ -8,6 +8,7 @@
 // Only where the page says one_per_write, the client's messages go out one by one: see one_per_write.h.
 #pragma once
 
+#include "recorder/lane.h"
 #include "recorder/leg.h"
 #include "recorder/recording.h"
 #include "recorder/redactor.h"
@@ -26,18 +27,18 @@ namespace chorus::recorder {
 
 std::string show_endpoint(const tcp::endpoint& endpoint);
 
-// One thread: the one that runs the sockets' context. Network errors are events of the trace, not failures.
+// The lane's thread. Network errors are events of the trace, not failures.
 class Session final : public std::enable_shared_from_this<Session>, private Leg::User {
  public:
   struct Arrival {
     std::uint32_t id = 0;
-    tcp::socket client;
+    tcp::socket client;    // of the lane's context, like the server's
     tcp::endpoint peer;    // the client's address; it may have gone already
     tcp::socket server;    // open, not connected: the file that this connection will need
     format::Nanos time{};  // of the accept
   };
   // `ended` is called once, as the last thing that happens here.
-  Session(Recording& recording, Arrival arrival, const std::vector<tcp::endpoint>& upstream,
+  Session(Recording& recording, Lane& lane, Arrival arrival, const std::vector<tcp::endpoint>& upstream,
           std::function<void(std::uint32_t id)> ended);
 
   void start();                     // connects to the upstream addresses in turn
@@ -75,7 +76,6 @@ class Session final : public std::enable_shared_from_this<Session>, private Leg:
   void write_later();
   void write_rest(format::Nanos now);
   void note_rest(format::Nanos now);
-  void say_unframed();
   void flush(Side to);
   void on_end(Side from, format::Nanos now);
   void on_unwritable(Side side, const Error& error);
@@ -86,6 +86,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Leg:
   void finish();
 
   Recording& recording_;
+  Lane& lane_;
   const std::vector<tcp::endpoint>& upstream_;
   const std::function<void(std::uint32_t id)> ended_;
   const std::uint32_t id_;

@@ -33,11 +33,13 @@ std::string status_text(const Totals& totals, std::uint64_t events) {
 }
 
 void StatusLine::say(std::string_view message) {
-  clear();
+  const std::lock_guard lock(mutex_);
+  wipe();
   out_ << message << '\n' << std::flush;
 }
 
 void StatusLine::update(std::string_view text, Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
   if (!live_) {
     if (now - last_ < plain_line_every) return;
     last_ = now;
@@ -50,6 +52,11 @@ void StatusLine::update(std::string_view text, Clock::time_point now) {
 }
 
 void StatusLine::clear() {
+  const std::lock_guard lock(mutex_);
+  wipe();
+}
+
+void StatusLine::wipe() {
   if (width_ > 0) out_ << '\r' << std::string(width_, ' ') << '\r' << std::flush;
   width_ = 0;
 }

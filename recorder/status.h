@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ std::string status_text(const Totals& totals, std::uint64_t events);
 // "0 B", "1023 B", "1.5 KiB": rounded for people; format/quantity.h has the exact spelling.
 std::string rounded_size(std::uint64_t bytes);
 
-// One thread. Owns no clock: the time is handed in.
+// Thread-safe. Owns no clock: the time is handed in.
 class StatusLine {
  public:
   using Clock = std::chrono::steady_clock;
@@ -37,6 +38,9 @@ class StatusLine {
   void clear();  // takes the live line away
 
  private:
+  void wipe();
+
+  std::mutex mutex_;
   std::ostream& out_;
   const bool live_;
   Clock::time_point last_;  // when a plain line was last due

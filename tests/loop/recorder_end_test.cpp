@@ -1,6 +1,7 @@
 // How `chorus record` starts, ends and fails. What goes through it is tested in recorder_loop_test.cpp.
 #include "tests/loop/recorder_fixture.h"
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <functional>
@@ -16,8 +17,9 @@ using namespace chorus::test;
 namespace {
 
 // Runs `chorus record` with arguments that it must refuse: exit status 2 and one line, which is returned.
-std::string refusal(const std::vector<std::string>& arguments) {
-  std::vector<std::string> words{CHORUS_EXECUTABLE, "record"};
+std::string refusal(const std::vector<std::string>& arguments, const std::string& prefix = "true") {
+  std::vector<std::string> words{"/bin/sh", "-c", prefix + " && exec \"$0\" record \"$@\"",
+                                 CHORUS_EXECUTABLE};
   words.insert(words.end(), arguments.begin(), arguments.end());
   Process process(words);
   const int status = process.wait();
@@ -54,6 +56,45 @@ TEST_CASE("SIGTERM closes what is open and leaves a whole trace") {
       "recorded 1 connection: 5 B to the server, 0 B to the client, 3 "));
 }
 
+// The connections are spread over the recorder's threads, and none of them is at rest.
+TEST_CASE("SIGTERM while many talk keeps what each of them said so far, and counts all passwords",
+          "[sanitize]") {
+  constexpr std::size_t crowd = 12;
+  RecorderUnderTest recorder({"--protocol", "irc"});
+  std::vector<RecorderUnderTest::Pair> pairs;
+  for (std::size_t i = 0; i < crowd; ++i) pairs.push_back(recorder.connect());
+  std::atomic<std::size_t> talking{0};
+  format::Trace trace;
+  {
+    std::vector<std::jthread> threads;
+    for (auto& [client, server] : pairs)
+      threads.emplace_back([&] {
+        client.send("PASS hunter2\r\n");
+        server.receive_exactly(14);
+        try {
+          for (int line = 0;; ++line) {
+            client.send("PING " + std::to_string(line) + "\r\n");
+            server.send(server.receive());
+            client.receive();
+            if (line == 20) ++talking;
+          }
+        } catch (const std::exception&) {  // the recorder has ended
+        }
+      });
+    wait_until([&] { return talking == crowd; });
+    trace = recorder.finish();
+  }
+  const auto all = told(trace);
+  REQUIRE(all.size() == crowd);
+  for (const auto& [connection, one] : all) {
+    CHECK(one.to_server.starts_with("PASS xxxxxxx\r\nPING 0\r\nPING 1\r\n"));
+    CHECK(one.to_server.find("PING 20\r\n") != std::string::npos);
+    CHECK(one.to_server.find(one.to_client) != std::string::npos);
+    CHECK(one.last == "recording ended");
+  }
+  CHECK(boost::json::parse(trace.info).at("redacted").at("client").at("secrets") == crowd);
+}
+
 TEST_CASE("Ctrl-C ends a recording in which nobody came") {
   RecorderUnderTest recorder;
   recorder.process->signal(SIGINT);
@@ -61,7 +102,7 @@ TEST_CASE("Ctrl-C ends a recording in which nobody came") {
   CHECK(recorder.load().events.empty());
 }
 
-TEST_CASE("A recording of two sessions ends when both have ended") {
+TEST_CASE("A recording of two sessions ends when both have ended", "[sanitize]") {
   RecorderUnderTest recorder({"--sessions", "2"});
   auto first = recorder.connect();
   auto second = recorder.connect();
@@ -144,6 +185,14 @@ TEST_CASE(
   const std::string kept = told(*trace).at(0).to_server;
   CHECK(kept.size() >= 5000);
   CHECK((bytes.substr(0, 5000) + bytes).starts_with(kept));
+}
+
+TEST_CASE("Without the files that a recorder itself needs it says so and ends") {
+  ScratchFolder folder;
+  const std::string file = (folder / "one.trace").string();
+  for (const std::string limit : {"6", "10"})
+    CHECK(refusal({"--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9", "-o", file}, "ulimit -n " + limit)
+              .find("Too many open files") != std::string::npos);
 }
 
 #ifndef __SANITIZE_ADDRESS__  // out of files, UBSan's vptr check has no pipe to probe memory with and raises

@@ -197,7 +197,8 @@ TEST_CASE("A reset of a client whose server does not read reaches that server") 
   CHECK(told(recorder.finish()).at(0).last == "client reset");
 }
 
-TEST_CASE("Two hundred clients at once each get their own answer, in a trace of two hundred connections") {
+TEST_CASE("Two hundred clients at once each get their own answer, in a trace of two hundred connections",
+          "[sanitize]") {
   RecorderUnderTest recorder;
   constexpr std::size_t crowd = 200;
   std::vector<RecorderUnderTest::Pair> pairs;
