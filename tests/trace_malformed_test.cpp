@@ -12,6 +12,8 @@ namespace {
 
 using sample::Block;
 using sample::blocks_of;
+using sample::bomb;
+using sample::EventBlock;
 using sample::file_with_block;
 
 Expected<Trace> load_bytes(const sample::Folder& folder, std::string_view bytes) {
@@ -19,21 +21,10 @@ Expected<Trace> load_bytes(const sample::Folder& folder, std::string_view bytes)
   return load(folder / "damaged.trace");
 }
 
-// Loads a file whose one block holds what `build` makes; the rule that it breaks, "" when none.
-std::string broken_rule(BlockKind kind, std::uint32_t count,
-                        const std::function<void(flatbuffers::FlatBufferBuilder&)>& build,
-                        std::int64_t first_ns = 0, std::int64_t last_ns = 0) {
+// The rule that a file of one block breaks, "" when none.
+std::string broken_rule(std::string_view file) {
   const sample::Folder folder;
-  flatbuffers::FlatBufferBuilder builder;
-  build(builder);
-  BlockHeader header;
-  header.kind = kind;
-  header.count = count;
-  header.stored = header.raw = builder.GetSize();
-  header.first_ns = first_ns;
-  header.last_ns = last_ns;
-  const std::string_view raw(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
-  const auto trace = load_bytes(folder, file_with_block(header, raw));
+  const auto trace = load_bytes(folder, file);
   REQUIRE(trace.has_value());
   if (trace->damage.bad_blocks == 0) return "";
   CHECK(trace->events.empty());
@@ -42,74 +33,65 @@ std::string broken_rule(BlockKind kind, std::uint32_t count,
   return trace->damage.first;
 }
 
-struct EventBlock {
-  std::vector<std::uint32_t> offset{0, 5}, connection{1, 1}, size{2, 1};
-  std::vector<std::uint8_t> kind{3, 4}, payload{'a', 'b', 'c'};
-  std::vector<std::int64_t> intended;
-  std::uint32_t count = 2;
-  std::int64_t first = 10, last = 15;
-
-  std::string broken() const {
-    return broken_rule(
-        BlockKind::Events, count,
-        [&](flatbuffers::FlatBufferBuilder& builder) {
-          builder.FinishSizePrefixed(
-              schema::CreateEventsDirect(builder, &offset, &connection, &kind, &size, &payload, &intended));
-        },
-        first, last);
-  }
-};
+// Of a block of `count` rows that `build` makes.
+std::string broken_rule(BlockKind kind, std::uint32_t count,
+                        const std::function<void(flatbuffers::FlatBufferBuilder&)>& build) {
+  BlockHeader header;
+  header.kind = kind;
+  header.count = count;
+  return broken_rule(sample::file_with_buffer(header, build));
+}
 
 bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("a block of events made by hand is read when nothing in it lies", "[damage]") {
-  CHECK(EventBlock{}.broken() == "");
+  CHECK(broken_rule(EventBlock{}.file()) == "");
 }
 
 TEST_CASE("a block of events that lies is refused by the rule it breaks", "[damage]") {
   EventBlock block;
   SECTION("a column too short") {
     block.connection.pop_back();
-    CHECK(has(block.broken(), "column connection has 1 rows, not 2"));
+    CHECK(has(broken_rule(block.file()), "column connection has 1 rows, not 2"));
   }
   SECTION("a count too large") {
     block.count = 4'000'000'000;
-    CHECK(has(block.broken(), "a block claims 4000000000 rows, over 131072"));
+    CHECK(has(broken_rule(block.file()), "a block claims 4000000000 rows, over 131072"));
   }
   SECTION("a count that is not the columns'") {
     block.count = 3;
-    CHECK(has(block.broken(), "column offset_ns has 2 rows, not 3"));
+    CHECK(has(broken_rule(block.file()), "column offset_ns has 2 rows, not 3"));
   }
   SECTION("sizes beyond the payload") {
     block.size = {2, 2};
-    CHECK(has(block.broken(), "sizes of payload add up to 4, not 3"));
+    CHECK(has(broken_rule(block.file()), "sizes of payload add up to 4, not 3"));
   }
   SECTION("sizes that add up only when they overflow") {
     block.size = {0xffffffff, 4};
-    CHECK(has(block.broken(), "sizes of payload add up to 4294967299, not 3"));
+    CHECK(has(broken_rule(block.file()), "sizes of payload add up to 4294967299, not 3"));
   }
   SECTION("kind 0") {
     block.kind = {3, 0};
-    CHECK(has(block.broken(), "an event is of unknown kind"));
+    CHECK(has(broken_rule(block.file()), "an event is of unknown kind"));
   }
   SECTION("a kind nobody knows") {
     block.kind = {10, 3};
-    CHECK(has(block.broken(), "an event is of unknown kind"));
+    CHECK(has(broken_rule(block.file()), "an event is of unknown kind"));
   }
   SECTION("intended times of more events than there are") {
     block.intended = {1, 2};
-    CHECK(has(block.broken(), "intended_ns does not fit"));
+    CHECK(has(broken_rule(block.file()), "intended_ns does not fit"));
   }
   SECTION("times of the header that are not those of the events") {
     block.last = 16;
-    CHECK(has(block.broken(), "the times of a block's header"));
+    CHECK(has(broken_rule(block.file()), "the times of a block's header"));
   }
   SECTION("times that overflow") {
     block.first = INT64_MAX - 2;
     block.last = INT64_MIN + 2;
-    CHECK(has(block.broken(), "the times of a block's header"));
+    CHECK(has(broken_rule(block.file()), "the times of a block's header"));
   }
 }
 
@@ -281,20 +263,18 @@ TEST_CASE("an index that lies about its blocks is refused by the rule it breaks"
   const auto rule = [](std::uint8_t kind, std::uint64_t offset, std::int64_t first, std::int64_t last,
                        std::size_t connections) {
     const sample::Folder folder;
-    flatbuffers::FlatBufferBuilder builder;
     const std::vector<std::uint8_t> kinds{kind};
     const std::vector<std::uint64_t> offsets{offset}, sets(connections, 1);
     const std::vector<std::int64_t> firsts{first}, lasts{last};
     const std::vector<std::uint32_t> events{0};
-    builder.FinishSizePrefixed(
-        schema::CreateIndexDirect(builder, &kinds, &offsets, &firsts, &lasts, &events, 0, 0, 0, 0, &sets));
     BlockHeader header;
     header.kind = BlockKind::Index;
     header.sequence = header.count = 1;
-    header.stored = header.raw = builder.GetSize();
-    const auto trace = load_bytes(
-        folder, sample::file_with_block(
-                    header, {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()}));
+    const auto trace =
+        load_bytes(folder, sample::file_with_buffer(header, [&](flatbuffers::FlatBufferBuilder& builder) {
+                     builder.FinishSizePrefixed(schema::CreateIndexDirect(
+                         builder, &kinds, &offsets, &firsts, &lasts, &events, 0, 0, 0, 0, &sets));
+                   }));
     REQUIRE(trace.has_value());
     return trace->damage.first;
   };
@@ -325,24 +305,6 @@ TEST_CASE("a trailer that names another place for the index is found out", "[dam
   REQUIRE(trace.has_value());
   CHECK(trace->damage.bad_blocks == 1);
   CHECK(has(trace->damage.first, "the trailer names another place for the index"));
-}
-
-// Blocks of 16 MiB of zeros, in a few hundred bytes each.
-std::string bomb(BlockKind kind, std::string_view raw, std::uint32_t count, int blocks) {
-  Compressor compressor;
-  const Bytes stored = compressor.compress(raw);
-  BlockHeader header;
-  header.kind = kind;
-  header.codec = Codec::Zstd;
-  header.count = count;
-  header.stored = static_cast<std::uint32_t>(stored.size());
-  header.raw = static_cast<std::uint32_t>(raw.size());
-  std::string bytes = sample::file_with_block(header, stored);
-  for (int i = 1; i < blocks; ++i) {
-    header.sequence = static_cast<std::uint64_t>(i);
-    bytes += sample::file_with_block(header, stored).substr(file_header_size);
-  }
-  return bytes;
 }
 
 TEST_CASE("a reader gives up a trace in which block after block is forged", "[damage]") {

@@ -205,7 +205,8 @@ std::string file_content(const std::filesystem::path& path) {
 
 std::vector<std::string> seeds() {
   std::vector<std::string> all;
-  for (const char* folder : {CHORUS_SOURCE "/tests/golden", CHORUS_SOURCE "/tests/traces"}) {
+  for (const char* folder :
+       {CHORUS_SOURCE "/tests/golden", CHORUS_SOURCE "/tests/malformed", CHORUS_SOURCE "/tests/traces"}) {
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() == ".trace") all.push_back(file_content(entry.path()));
     }
