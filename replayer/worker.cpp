@@ -1,8 +1,6 @@
 #include "replayer/worker.h"
 
-#include <algorithm>
-
-#include <boost/asio/post.hpp>
+#include <optional>
 
 namespace chorus::replayer {
 namespace {
@@ -10,6 +8,7 @@ namespace {
 constexpr std::size_t read_size = 64 * 1024;  // bytes; one buffer for all clients of a worker
 constexpr Nanos longest_rest = std::chrono::microseconds(500);  // of --coalesce auto
 constexpr auto sweep_every = std::chrono::milliseconds(50);     // deadlines are seconds
+constexpr auto longest_sleep = std::chrono::minutes(1);         // while there are none
 
 // A copy that takes longer counts as not delivered (fanout.h): long enough for any server that is well, short
 // enough that what was lost before people leave is known as lost and not as in doubt.
@@ -24,7 +23,6 @@ Worker::Worker(Engine& engine, Block block, Live& live, LiveTimes& latency)
     : engine_(engine),
       block_(block),
       busy_(context_.get_executor()),
-      sweeper_(context_),
       port_(context_),
       read_buffer_(read_size, '\0'),
       copies_(engine.score.counts_copies && !engine.plan.trial
@@ -47,32 +45,27 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-  sweep();
-  port_.arm([this] { rung_ = true; });
   thread_ = std::thread([this] { run(); });
 }
 
-// The worker's loop: without anything to read it sleeps in its context, which wakes it for what is posted,
-// for its timers, and for its port.
+// The worker's loop: it sleeps in its port until there is something to read, something was posted or, while
+// deadlines have to be looked at, until it is time for that.
 void Worker::run() {
-  while (!context_.stopped()) {
-    if (!rung_) {
-      context_.run_one();
-      continue;
-    }
+  std::optional<Nanos> sweep_at;
+  while (!stopping_) {
     const std::uint32_t ticket = rest_.ticket();
-    const std::size_t ready = port_.look();
+    const std::size_t ready = port_.wait(engine_.start + sweep_at.value_or(longest_sleep + engine_.now()));
     const Nanos now = engine_.now();
-    const bool rests = ready > 0 && ready < Port::most && may_rest(now);
-    if (rests)
-      rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
-    if (rests || ready == Port::most) {
-      context_.poll();  // a flood must not starve what is posted
-      continue;
+    if (sweep_at && now >= *sweep_at) {
+      sweep(now);
+      sweep_at.reset();
     }
-    rung_ = false;
-    if (!stopping_) port_.arm([this] { rung_ = true; });
+    if (!sweep_at && (copies_ || !watched_.empty())) sweep_at = now + sweep_every;
+    if (ready > 0 && ready < Port::most && may_rest(now))
+      rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
   }
+  busy_.reset();
+  context_.run();  // handlers of what was closed
 }
 
 bool Worker::may_rest(Nanos now) {
@@ -83,8 +76,7 @@ bool Worker::may_rest(Nanos now) {
   return since < 2 * longest_rest && restless_ == 0 && awaiting_.load(std::memory_order_relaxed) == 0;
 }
 
-void Worker::sweep() {
-  const Nanos now = engine_.now();
+void Worker::sweep(Nanos now) {
   if (copies_) {
     copies_->catch_up();
     copies_->book.sweep(now);
@@ -95,26 +87,17 @@ void Worker::sweep() {
   for (const std::uint32_t client : looked_at) {
     if (at(client).check(now)) watched_.push_back(client);
   }
-  sweeper_.expires_after(sweep_every);
-  sweeper_.async_wait([this](const boost::system::error_code& error) {
-    if (!error && !stopping_) sweep();
-  });
 }
 
 void Worker::interrupt() {
-  boost::asio::post(context_, [this] {
+  order([this] {
     for (Client& client : clients_) client.interrupt();
   });
 }
 
 void Worker::join() {
   if (!thread_.joinable()) return;
-  boost::asio::post(context_, [this] {
-    stopping_ = true;
-    sweeper_.cancel();
-    port_.close();
-    busy_.reset();
-  });
+  order([this] { stopping_ = true; });
   thread_.join();
   if (!copies_) return;
   copies_->catch_up();

@@ -14,7 +14,6 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace chorus::replayer {
 
@@ -32,8 +31,7 @@ class Worker {
   // Any thread: `act` is called with the client on this worker's thread. FIFO for each caller.
   template <class Act>
   void post(std::uint32_t client, Act act) {
-    boost::asio::post(context_, [this, client, act = std::move(act)]() mutable { act(at(client)); });
-    rest_.wake();
+    order([this, client, act = std::move(act)]() mutable { act(at(client)); });
   }
 
   // Sender's thread, before it sends what will be answered.
@@ -47,15 +45,20 @@ class Worker {
 
  private:
   Client& at(std::uint32_t client) { return clients_[client - block_.first]; }
+  template <class Act>
+  void order(Act act) {
+    boost::asio::post(context_, std::move(act));
+    port_.wake();
+    rest_.wake();
+  }
   void run();
   bool may_rest(Nanos now);
-  void sweep();
+  void sweep(Nanos now);
 
   Engine& engine_;
   Block block_;
   boost::asio::io_context context_{1};  // 1: only one thread runs it
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_;
-  boost::asio::steady_timer sweeper_;  // looks at deadlines while there are any
   Port port_;
   Alarm rest_;
   std::atomic<std::int64_t> awaiting_{0};  // answers
@@ -66,7 +69,7 @@ class Worker {
   std::vector<std::uint32_t> watched_;
   std::uint32_t restless_ = 0;  // clients
   Nanos looked_at_{};           // when there last was something to read
-  bool stopping_ = false, rung_ = false;
+  bool stopping_ = false;
   std::unique_ptr<Copies> copies_;
   Desk desk_;
   std::vector<Client> clients_;

@@ -1,5 +1,5 @@
 // One client's connection over loopback, in one thread: the other side is a plain blocking socket, and every
-// wait is the context's own.
+// wait is the port's own.
 #include "replayer/connection.h"
 
 #ifdef __linux__
@@ -7,8 +7,11 @@
 #endif
 
 #include <optional>
+#include <thread>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
@@ -60,23 +63,17 @@ class Client final : public Connection::User {
     until([&] { return connected.has_value(); });
     REQUIRE_FALSE(*connected);
     REQUIRE_FALSE(connection_.listen());
-    arm();
   }
   template <class Condition>
   void until(Condition holds) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (!holds()) {
       if (std::chrono::steady_clock::now() > deadline) FAIL("nothing more happened");
-      context_.restart();
-      context_.run_one_for(1s);
+      port_.wait(std::chrono::steady_clock::now() + 1s);
     }
   }
   // All that is ready now.
-  void settle() {
-    port_.look();
-    context_.restart();
-    context_.poll();
-  }
+  void settle() { port_.wait({}); }
   // Fills the socket: nothing more is taken until the peer reads.
   std::string fill() {
     static const std::string much(64 << 20, 'm');
@@ -97,15 +94,9 @@ class Client final : public Connection::User {
   std::optional<tcp::socket> peer;
 
  private:
-  void arm() {
-    port_.arm([this] {
-      port_.look();
-      arm();
-    });
-  }
-
   boost::asio::io_context elsewhere_;  // the peer's: only ever used for blocking calls
   boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_{context_.get_executor()};
   Port port_;
   Connection connection_;
   tcp::acceptor acceptor_;
@@ -322,4 +313,32 @@ TEST_CASE("a client that closes while it connects hears nothing of it", "[connec
   CHECK_FALSE(client.connected);
   client.open();  // and may come again
   CHECK(client.connected == error_code{});
+}
+
+TEST_CASE("what another thread posts ends a port's wait, however often it rings", "[connection][threads]") {
+  boost::asio::io_context context{1};
+  const auto busy = boost::asio::make_work_guard(context);
+  Port port(context);
+  constexpr int posts = 10'000;
+  int ran = 0;
+  std::thread other([&] {
+    for (int i = 0; i < posts; ++i) {
+      boost::asio::post(context, [&] { ++ran; });
+      port.wake();
+    }
+  });
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  // A wait that missed its bell would last until the deadline.
+  while (ran < posts && std::chrono::steady_clock::now() < deadline) port.wait(deadline);
+  other.join();
+  CHECK(ran == posts);
+}
+
+TEST_CASE("a port's wait ends at its time when nothing happens", "[connection]") {
+  boost::asio::io_context context{1};
+  const auto busy = boost::asio::make_work_guard(context);
+  Port port(context);
+  const auto until = std::chrono::steady_clock::now() + 2ms;
+  CHECK(port.wait(until) == 0);
+  CHECK(std::chrono::steady_clock::now() >= until);
 }
