@@ -116,8 +116,8 @@ class Client final : private Stage, private Connection::User {
   Nanos planned_{}, deadline_{never_}, courtesy_ends_{};
   Nanos connect_{-1}, ready_{-1};
   format::Outcome outcome_ = format::Outcome::None;
-  std::unique_ptr<Stop> stop_;  // why it did not complete
-  std::string expected_;        // the answer that it waited for in vain
+  std::unique_ptr<Stop> stop_;             // why it did not complete
+  const std::string* expected_ = nullptr;  // the answer that it waited for in vain; the score's
   static constexpr Nanos never_ = Nanos::max();
 };
 

@@ -66,7 +66,7 @@ void Client::end_unanswered(const std::string& until, const std::string& why) {
   const Score& score = desk_.engine.score;
   const Awaited awaited = *owed();
   const std::string kind(score.page.kind_name(score.page.answers()[awaited.rule].to));
-  expected_ = score.parts[awaited.part].step(awaited.step).answer_text;
+  expected_ = &score.parts[awaited.part].step(awaited.step).answer_text;
   end(Outcome::Failed, {"no answer to " + kind + until, why});
 }
 
@@ -222,7 +222,7 @@ std::string Client::expected() const {
   const Part& part = desk_.engine.score.parts[desk_.engine.plan.part_of(index_)];
   const std::size_t sent = desk_.engine.link(index_).sent.load(std::memory_order_relaxed);
   if (connect_.count() < 0) return "the server accepts the connection";
-  if (!expected_.empty()) return expected_;
+  if (expected_ != nullptr && !expected_->empty()) return *expected_;
   for (std::size_t after = sent; after < part.then.size(); ++after)  // what the server said next
     if (!part.then[after].empty()) return part.then[after];
   return "the connection stays open";

@@ -19,18 +19,16 @@ std::uint32_t hash_of(std::uint64_t key, std::uint32_t audience) noexcept {
 
 }  // namespace
 
-PendingMessages::PendingMessages() : ring_(64), table_(128), shift_(32 - 7) {}
+PendingMessages::PendingMessages() : table_(128), shift_(32 - 7) {}
 
 PendingMessages::Message& PendingMessages::push(std::uint64_t key, std::uint32_t audience,
                                                 std::span<const std::uint64_t> waiting) {
-  if (size() == ring_.size()) grow_ring();
   const Serial serial = next_++;
-  const Line* known = find(key, audience);
-  const auto number = known ? static_cast<std::uint32_t>(known - lines_.data()) : new_line(key, audience);
+  std::uint32_t number = number_of(key, audience);
+  if (number == no_line) number = new_line(key, audience);
   Line& line = lines_[number];
 
-  Message& message = ring_[serial & (ring_.size() - 1)];
-  message = {};
+  Message& message = messages_.emplace_back();
   message.line = number;
   message.words = static_cast<std::uint16_t>(waiting.size());
   message.bits = take_block(message.words);
@@ -41,10 +39,11 @@ PendingMessages::Message& PendingMessages::push(std::uint64_t key, std::uint32_t
   if (line.length++ == 0) {
     line.first = serial;
   } else {
-    ring_[line.last & (ring_.size() - 1)].next = serial;
+    messages_[line.last - oldest_].next = serial;
   }
   line.last = serial;
-  if (line.length == long_line) line.passed.resize(waiting.size() * 64, no_message);
+  if (line.length == long_line && !line.passed)
+    line.passed = std::make_unique<std::vector<Serial>>(waiting.size() * 64, no_message);
   return message;
 }
 
@@ -56,33 +55,39 @@ void PendingMessages::pop() {
   assert(line.first == oldest_);
   line.first = message.next;
   if (--line.length == 0) end_line(message.line);
+  messages_.pop_front();
   ++oldest_;
 }
 
-PendingMessages::Line* PendingMessages::find(std::uint64_t key, std::uint32_t audience) noexcept {
+std::uint32_t PendingMessages::number_of(std::uint64_t key, std::uint32_t audience) const noexcept {
   const std::uint32_t hash = hash_of(key, audience);
   for (std::size_t i = home(hash); table_[i].line != 0; i = after(i)) {
     if (table_[i].hash != hash) continue;
-    Line& line = lines_[table_[i].line - 1];
-    if (line.key == key && line.audience == audience) return &line;
+    const Line& line = lines_[table_[i].line - 1];
+    if (line.key == key && line.audience == audience) return table_[i].line - 1;
   }
-  return nullptr;
+  return no_line;
+}
+
+PendingMessages::Line* PendingMessages::find(std::uint64_t key, std::uint32_t audience) noexcept {
+  const std::uint32_t number = number_of(key, audience);
+  return number == no_line ? nullptr : &lines_[number];
 }
 
 PendingMessages::Serial PendingMessages::start(const Line& line, std::uint32_t slot) const noexcept {
-  if (slot >= line.passed.size()) return line.first;
-  const Serial passed = line.passed[slot];
+  if (!line.passed || slot >= line.passed->size()) return line.first;
+  const Serial passed = (*line.passed)[slot];
   return passed < line.first ? line.first : at(passed).next;
 }
 
 void PendingMessages::pass(Line& line, std::uint32_t slot, Serial serial) {
-  if (line.passed.empty()) return;
-  if (slot >= line.passed.size()) line.passed.resize(slot + 1, no_message);
-  line.passed[slot] = serial;
+  if (!line.passed) return;
+  if (slot >= line.passed->size()) line.passed->resize(slot + 1, no_message);
+  (*line.passed)[slot] = serial;
 }
 
 void PendingMessages::give(Serial serial, std::uint32_t slot) {
-  Message& message = ring_[serial & (ring_.size() - 1)];
+  Message& message = messages_[serial - oldest_];
   if (slot / 64 >= message.words) {  // the audience grew beyond a multiple of 64 after the message was said
     const std::uint32_t words = slot / 64 + 1;
     const std::uint32_t block = take_block(words);
@@ -115,13 +120,13 @@ void PendingMessages::return_block(std::uint32_t block, std::uint32_t words) {
 }
 
 std::uint32_t PendingMessages::new_line(std::uint64_t key, std::uint32_t audience) {
-  if (free_lines_.empty()) {
-    free_lines_.push_back(static_cast<std::uint32_t>(lines_.size()));
+  if (free_line_ == 0) {
     lines_.emplace_back();
+    free_line_ = static_cast<std::uint32_t>(lines_.size());
   }
-  const std::uint32_t number = free_lines_.back();
-  free_lines_.pop_back();
-  if (2 * (lines_.size() - free_lines_.size()) > table_.size()) grow_table();
+  const std::uint32_t number = free_line_ - 1;
+  free_line_ = lines_[number].audience;
+  if (2 * ++used_lines_ > table_.size()) grow_table();
   lines_[number].key = key;
   lines_[number].audience = audience;
   enter({hash_of(key, audience), number + 1});
@@ -140,19 +145,14 @@ void PendingMessages::end_line(std::uint32_t number) {
   }
   table_[hole] = {};
   lines_[number] = {};
-  free_lines_.push_back(number);
+  lines_[number].audience = std::exchange(free_line_, number + 1);
+  --used_lines_;
 }
 
 void PendingMessages::enter(Entry entry) noexcept {
   std::size_t i = home(entry.hash);
   while (table_[i].line != 0) i = after(i);
   table_[i] = entry;
-}
-
-void PendingMessages::grow_ring() {
-  std::vector<Message> larger(2 * ring_.size());
-  for (Serial serial = oldest_; serial != next_; ++serial) larger[serial & (larger.size() - 1)] = at(serial);
-  ring_ = std::move(larger);
 }
 
 void PendingMessages::grow_table() {
@@ -164,10 +164,10 @@ void PendingMessages::grow_table() {
 }
 
 std::size_t PendingMessages::bytes() const noexcept {
-  std::size_t sum = ring_.capacity() * sizeof(Message) + lines_.capacity() * sizeof(Line) +
-                    free_lines_.capacity() * sizeof(std::uint32_t) + table_.capacity() * sizeof(Entry) +
-                    pool_.capacity() * sizeof(std::uint64_t);
-  for (const Line& line : lines_) sum += line.passed.capacity() * sizeof(Serial);
+  std::size_t sum = messages_.size() * sizeof(Message) + lines_.size() * sizeof(Line) +
+                    table_.capacity() * sizeof(Entry) + pool_.capacity() * sizeof(std::uint64_t);
+  for (const Line& line : lines_)
+    if (line.passed) sum += sizeof *line.passed + line.passed->capacity() * sizeof(Serial);
   return sum;
 }
 
