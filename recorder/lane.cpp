@@ -1,6 +1,7 @@
 #include "recorder/lane.h"
 
 #include "recorder/session.h"
+#include "traces/format/turn.h"
 
 namespace chorus::recorder {
 
@@ -15,6 +16,7 @@ Lane::Lane() : chunk_(chunk_size) {}
 Lane::~Lane() = default;
 
 void Lane::run() noexcept {
+  format::ask_for_short_turns();
   try {
     context.run();
   } catch (...) {

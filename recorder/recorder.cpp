@@ -28,7 +28,6 @@ constexpr auto tick_every = 500ms;
 constexpr unsigned most_lanes = 4;
 constexpr unsigned files_per_lane = 5;  // three of Asio's context, the set of legs, its doorbell
 // Packing and compressing a block takes the processor from who forwards traffic: a millisecond at a time.
-// millisecond.
 constexpr std::uint32_t short_block = 128u << 10;
 constexpr auto back_off_for = 100ms;  // long enough for a connection to end, short for a waiting client
 

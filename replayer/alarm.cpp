@@ -1,5 +1,7 @@
 #include "replayer/alarm.h"
 
+#include "traces/format/turn.h"
+
 #include <algorithm>
 #include <thread>
 
@@ -134,16 +136,6 @@ void Alarm::rest_until(Clock::time_point deadline) noexcept {
 
 namespace {
 
-// sched_setattr(2): the kernel's structure, which glibc has no name for before 2.41.
-struct SchedulerAttributes {
-  std::uint32_t size = sizeof(SchedulerAttributes);
-  std::uint32_t policy = 0;  // SCHED_OTHER
-  std::uint64_t flags = 0;
-  std::int32_t nice = 0;
-  std::uint32_t priority = 0;
-  std::uint64_t runtime = 0, deadline = 0, period = 0;  // ns
-};
-
 error_code last_error() noexcept {
   return {errno, boost::system::system_category()};
 }
@@ -173,13 +165,7 @@ error_code Alarm::make_this_thread_punctual(Priority priority) noexcept {
   error_code refused;
   if (priority == Priority::high) refused = be_nicer_to_this_thread();
   if (priority == Priority::realtime && !(refused = run_before_all_others())) return {};
-  // Since Linux 6.12 a thread may ask for a shorter slice than others: it gets no more time, but gets it
-  // sooner after waking. It needs no privilege; older systems take no notice, so the result is of no
-  // interest.
-  SchedulerAttributes attributes;
-  attributes.nice = getpriority(PRIO_PROCESS, 0);
-  attributes.runtime = 100'000;  // the shortest that the kernel grants
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
+  format::ask_for_short_turns();
   return refused;
 }
 

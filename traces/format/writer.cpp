@@ -6,6 +6,7 @@
 
 #include "traces/format/block_writer.h"
 #include "traces/format/info_json.h"
+#include "traces/format/turn.h"
 
 #include <algorithm>
 #include <atomic>
@@ -162,6 +163,8 @@ void Writer::Impl::note(std::string what) {
 // The writer's thread: each turn writes one job. Every block_age it also closes the open block, so no event
 // is older than that when it goes to the disk, and add() never has to set a timer.
 void Writer::Impl::run() {
+  ask_for_long_turns();  // compressing takes a millisecond, from threads that forward or send within
+                         // microseconds
   std::unique_lock lock(mutex_);
   auto tick = Clock::now() + options_.block_age;
   while (true) {
