@@ -63,6 +63,10 @@ int main(int argc, char** argv) {
     const std::string command = chosen.empty() ? "chorus" : "chorus " + chosen.front()->get_name();
     std::cerr << command << ": " << error.what() << " (see " << command << " --help)\n";
     return static_cast<int>(chorus::Exit::trouble);
+  } catch (const std::exception& error) {  // what a system refuses that nobody counted on: a thread, memory
+    std::cerr << "chorus: this machine does not grant what is needed: " << error.what()
+              << "; ask for less (fewer --clients, --workers), or raise its limits (ulimit -a)\n";
+    return static_cast<int>(chorus::Exit::trouble);
   }
   if (!std::cout) return exit_status;  // whoever met that has said it
   const auto written = chorus::convert::to_stdout([](std::ostream&) {});
