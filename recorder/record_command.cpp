@@ -5,6 +5,7 @@
 #include "recorder/recorder.h"
 #include "traces/protocol/page.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -138,6 +139,7 @@ int record(const Flags& flags, const std::string& version) {
   const RecordSummary summary = (*recorder)->close();
   std::cout << (flags.json ? summary_json(summary, *options) : summary_sentence(summary)) << std::endl;
   if (!summary.problem.empty()) return trouble({summary.problem});
+  if (!std::cout && errno != EPIPE) return trouble({"stdout could not be written; the trace is whole"});
   return static_cast<int>(Exit::ok);
 }
 
@@ -178,6 +180,7 @@ void add_record_command(CLI::App& app, int& exit_status, const std::string& vers
       ->type_name("WHOSE")
       ->capture_default_str();
   command->add_option("--sessions", flags->sessions, "end when this many connections have come and gone")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{0xffffffff}))
       ->type_name("N");
   command->add_option("--duration", flags->duration, "end after this time, as 90s or 5m")
       ->type_name("DURATION");

@@ -5,7 +5,9 @@
 #include "traces/format/output_file.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
+#include <ctime>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -83,6 +85,36 @@ void wait_for_signals(asio::signal_set& signals) {
   signals.add(SIGBREAK, ignored);
 #endif
 }
+
+#ifndef _WIN32
+// Who tells a program to end often says it twice: timeout(1) to the program and to its group, a closing
+// terminal through the shell too. Only who says it again a second later means a program that does not end. A
+// handler knows nothing but what is global.
+std::atomic<std::int64_t> told_to_end_ns{0};  // of the steady clock
+
+extern "C" void on_told_again(int number) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  if (now.tv_sec * 1'000'000'000 + now.tv_nsec - told_to_end_ns.load() < 1'000'000'000) return;
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+// In the place of Asio's handlers, so that no signal meets the system's own handling in between.
+void endure_repeats(asio::signal_set&) {
+  told_to_end_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
+      std::signal(number, on_told_again);
+  }
+}
+#else
+void endure_repeats(asio::signal_set& signals) {
+  Error ignored;
+  signals.clear(ignored);  // the system's own handling is back
+}
+#endif
 
 // Several, so that a stall of one thread is not everybody's; few, since a chat is far from filling them. And
 // files are for clients: where they are short, the lanes leave them at least seven eighths.
@@ -305,9 +337,9 @@ void Recorder::end(std::string_view by) {
   Error ignored;  // nothing here can fail in a way that matters: everything is being given up
   acceptor_.close(ignored);
   next_server_.reset();
-  // The system's own handling is back from here on: a second signal kills the program at once.
+  // A second signal kills the program, unless it comes with the first.
   signals_.cancel(ignored);
-  signals_.clear(ignored);
+  endure_repeats(signals_);
   for (auto* timer : {&back_off_, &tick_, &deadline_}) timer->cancel();
   for (const auto& lane : lanes_)
     if (lane.get() != &accepting()) lane->post([&lane = *lane] { stop(lane); });

@@ -3,6 +3,7 @@
 #include "traces/protocol/locator.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace chorus::recorder {
 
@@ -107,13 +108,27 @@ void Redactor::settle_rest(Side side) {
 }
 
 void Redactor::redact(Side side, std::span<char> message) {
+  if (is_strange(side, message)) return blank_out(side, body_of(side, message));
   redact_fields(side, message);
-  if (!redaction_.pattern) return;
-  // Where a message begins and ends must stay what it was.
+  if (redaction_.pattern) redact_matches(side, body_of(side, message));
+}
+
+// A first message that the page would not take for one of its protocol (MQTT of another version, say), of a
+// kind that has a password: where that stands nobody knows.
+bool Redactor::is_strange(Side side, std::span<const char> message) {
+  if (std::exchange(streams_[static_cast<std::size_t>(side)].begun, true)) return false;
+  if (!redaction_.secrets[static_cast<std::size_t>(side)]) return false;
+  const protocol::Page& page = *redaction_.page;
+  return page.has_placed_secrets(in_page(side), page.kind_of(in_page(side), view(message))) &&
+         !page.may_begin(in_page(side), view(message));
+}
+
+// Without what says where a message begins and ends: that must stay what it was.
+std::span<char> Redactor::body_of(Side side, std::span<char> message) const {
   const protocol::Framing& framing = redaction_.page->framing(in_page(side));
   const std::size_t header = protocol::header_size(framing, view(message));
   const std::size_t size = protocol::without_delimiter(framing, view(message)).size();
-  if (header < size) redact_matches(side, message.subspan(header, size - header));
+  return message.subspan(std::min(header, size), size - std::min(header, size));
 }
 
 void Redactor::redact_fields(Side side, std::span<char> message) {

@@ -67,6 +67,7 @@ class Redactor {
     std::size_t settled = 0;   // so much of it may be written
     std::size_t released = 0;  // so much of it has been
     protocol::Scan scan;
+    bool begun = false;   // its first message has come
     bool broken = false;  // its messages are not known from here on
   };
   struct Held {
@@ -77,6 +78,8 @@ class Redactor {
   void settle(Side side);
   void settle_rest(Side side);
   void redact(Side side, std::span<char> message);
+  bool is_strange(Side side, std::span<const char> message);
+  std::span<char> body_of(Side side, std::span<char> message) const;
   void redact_fields(Side side, std::span<char> message);
   void redact_matches(Side side, std::span<char> bytes);
   void blank_out(Side side, std::span<char> bytes);

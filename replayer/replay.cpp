@@ -377,6 +377,7 @@ Exit replay(const Options& wanted) {
     auto created = format::Writer::create(options.output, writing);
     if (!created) return trouble(created.error().what);
     trace = std::move(*created);
+    trace->info(R"({"mode":"run"})");  // whatever is left of it will be known for what it is
   }
 
   // Connect, run, join, merge.

@@ -331,6 +331,33 @@ TEST_CASE("a cut trace is refused unless partial ones are allowed", "[compare]")
   CHECK(differences(whole, *cut, true).verdict == Verdict::inconclusive);
 }
 
+TEST_CASE("what lies behind the end of a cut file is not judged, and what is missing before it is",
+          "[compare]") {
+  format::sample::Folder folder;
+  Steps steps = session();
+  for (Step& step : steps) step.ms *= 1000;
+  const auto whole = write(folder / "a.trace", steps);
+  std::erase_if(steps, [](const Step& step) { return step.ms > 45'000; });
+  auto cut = write(folder / "cut.trace", steps);
+  cut.damage.cut = true;
+  const Diff rest = differences(whole, cut, true);
+  CHECK(rest.findings.empty());
+  CHECK(rest.verdict == Verdict::inconclusive);
+  REQUIRE(not_judged(rest, "behind the end of a cut file"));
+  CHECK(not_judged(rest, "behind the end of a cut file")->a == 7);
+  CHECK(not_judged(rest, "open at the end of a cut file"));
+
+  steps.erase(find(steps, to_client, ":bob!bob@localhost JOIN", 0));
+  auto holed = write(folder / "holed.trace", steps);
+  holed.damage.cut = true;
+  CHECK(rules(differences(whole, holed, true)) == std::vector{Rule::missing});
+
+  std::erase_if(steps, [](const Step& step) { return step.connection == 1; });
+  auto one = write(folder / "one.trace", steps);
+  one.damage.cut = true;
+  CHECK(not_judged(differences(whole, one, true), "connections"));
+}
+
 TEST_CASE("without a page the bytes of each connection are compared", "[compare]") {
   format::sample::Folder folder;
   const auto raw = [](const format::Trace& a, const format::Trace& b) {

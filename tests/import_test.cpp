@@ -215,7 +215,7 @@ TEST_CASE("refused, unanswered, reset and reused connections are told apart", "[
                           {0, 2, EventKind::ToServer, "second"},
                           {0, 2, EventKind::ServerReset, "Connection reset by peer"},
                           {0, 2, EventKind::Closed, "server reset"},
-                          {0, 3, EventKind::Refused, "the server did not answer"}});
+                          {0, 3, EventKind::Refused, "the capture ends here"}});
 }
 
 TEST_CASE("a connection without its beginning is left out and said, or taken with --partial", "[import]") {

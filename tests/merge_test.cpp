@@ -84,6 +84,38 @@ TEST_CASE("a user of two recordings is told, since a replay would give both one 
   CHECK(has(twice.err, "both have the user carol"));
 }
 
+TEST_CASE("what was left out of the recordings of a group adds up", "[merge]") {
+  const Folder folder;
+  const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();
+  const std::string left_out = R"(, "matches": 0, "blank_bytes": 0})";
+  record(a, two_clients(),
+         R"({"mode":"recording","redacted":{"secrets":true,"pattern":false,"client":{"secrets":2)" +
+             left_out + "}}");
+  record(b, one_client("carol"),
+         R"({"mode":"recording","redacted":{"secrets":true,"pattern":true,"client":{"secrets":3)" + left_out +
+             "}}");
+  const auto answer = merge({a, b, "-o", out});
+  INFO(answer.err);
+  REQUIRE(answer.status == 0);
+  const auto redacted = boost::json::parse(loaded(out).info).at("redacted").as_object();
+  CHECK(redacted.at("secrets") == true);
+  CHECK(redacted.at("pattern") == true);
+  CHECK(redacted.at("client").at("secrets") == 5);
+}
+
+TEST_CASE("recordings of other payloads make no group", "[merge]") {
+  const Folder folder;
+  const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();
+  record(a, two_clients());
+  record(b, one_client("carol"), R"({"mode":"recording","payloads":"none"})");
+  for (const auto& files : {std::vector{a, b}, std::vector{b, a}}) {
+    const auto answer = merge({files[0], files[1], "-o", out});
+    CHECK(answer.status == 2);
+    CHECK(has(answer.err, "--payloads none"));
+    CHECK(has(answer.err, "--payloads all"));
+  }
+}
+
 TEST_CASE("a group says which of its recordings was not whole", "[merge]") {
   const Folder folder;
   const std::string a = (folder / "a").string(), b = (folder / "b").string(), out = (folder / "out").string();

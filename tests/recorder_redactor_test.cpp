@@ -74,6 +74,24 @@ TEST_CASE("a password that the page knows is blanked at the same length, and the
   CHECK(bench.redacted.sides[0].secrets == 2);
 }
 
+TEST_CASE("a login of a version that the page does not know is blanked whole, and later messages are read") {
+  const std::string mqtt31("\x10\x1c\x00\x06MQIsdp\x03\xc2\x00\x3c\x00\x02id\x00\x02me\x00\x06secret", 30);
+  const std::string mqtt5("\x10\x1b\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x02id\x00\x02me\x00\x06secret", 29);
+  const std::string ping("\xc0\x00", 2);
+  for (const std::string& connect : {mqtt31, mqtt5}) {
+    Bench bench(secrets_of("mqtt"));
+    bench.client(connect, 1);
+    bench.client(ping, 2);
+    REQUIRE(bench.written.size() == 2);
+    CHECK(bench.written[0] == "ToServer@1 " + connect.substr(0, 2) + std::string(connect.size() - 2, 'x'));
+    CHECK(bench.written[1] == "ToServer@2 " + ping);
+    CHECK(bench.redacted.sides[0].blank_bytes == connect.size() - 2);
+  }
+  Bench known(secrets_of("mqtt5"));
+  known.client(mqtt5, 1);
+  CHECK(known.written[0] == "ToServer@1 " + mqtt5.substr(0, mqtt5.size() - 6) + "xxxxxx");
+}
+
 TEST_CASE(
     "a password that comes in pieces waits until its message is whole, and every piece keeps its time and "
     "size") {

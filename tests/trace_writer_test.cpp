@@ -128,6 +128,11 @@ int write_beyond_limit(const fs::path& path) {
   const auto trace = load(path.string() + ".partial");
   if (!trace || trace->events.size() + writer->lost_events() != 1000) return 7;
   if (!trace->damage.cut || trace->damage.skipped_bytes != 0 || trace->damage.bad_blocks != 0) return 8;
+  // What was lost stands in the trace where there was room for a block that says so, all of it or none.
+  const std::uint64_t told = trace->damage.dropped_events;
+  if (told != 0 && told != writer->lost_events()) return 10;
+  if (told != 0 && trace->damage.dropped_first != Nanos(static_cast<std::int64_t>(trace->events.size())))
+    return 11;
   return fs::exists(path) ? 9 : 0;
 }
 

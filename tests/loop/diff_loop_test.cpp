@@ -73,7 +73,8 @@ TEST_CASE("show into a pipe that closes early ends quietly and well", "[loop][di
 TEST_CASE("output that cannot be written is no success", "[loop][diff]") {
   for (const std::string& command :
        {" show " + sample("packet-chat.trace"),
-        " diff " + sample("packet-chat.trace") + " " + sample("packet-chat.trace")}) {
+        " diff " + sample("packet-chat.trace") + " " + sample("packet-chat.trace"),
+        std::string(" protocols irc"), std::string(" protocols")}) {
     const Finished failed = shell(CHORUS_EXECUTABLE + command + " > /dev/full");
     CHECK(failed.status == 2);
     CHECK(failed.err.find("stdout could not be written") != std::string::npos);

@@ -102,6 +102,20 @@ TEST_CASE("Ctrl-C ends a recording in which nobody came") {
   CHECK(recorder.load().events.empty());
 }
 
+TEST_CASE("Who tells a recorder to end often says it twice, as timeout does: the trace is whole") {
+  for (int i = 0; i < 5; ++i) {
+    RecorderUnderTest recorder;
+    auto pair = recorder.connect();
+    pair.client.send("hello");
+    CHECK(pair.server.receive_exactly(5) == "hello");
+    recorder.process->signal(SIGTERM);
+    recorder.process->signal(SIGTERM);
+    recorder.process->signal(SIGINT);
+    CHECK(recorder.process->wait() == 0);
+    CHECK_FALSE(recorder.load().damage.any());
+  }
+}
+
 TEST_CASE("A recording of two sessions ends when both have ended", "[sanitize]") {
   RecorderUnderTest recorder({"--sessions", "2"});
   auto first = recorder.connect();
@@ -249,6 +263,8 @@ TEST_CASE("Bad addresses, durations and folders are refused in one line that nam
   const std::string file = (folder / "one.trace").string();
   CHECK(refusal({"--upstream", "nonsense", "-o", file}).find("--upstream") != std::string::npos);
   CHECK(refusal({"--listen", "127.0.0.1:99999", "--upstream", "127.0.0.1:9", "-o", file}).find("--listen") !=
+        std::string::npos);
+  CHECK(refusal({"--upstream", "127.0.0.1:9", "--sessions", "-1", "-o", file}).find("--sessions") !=
         std::string::npos);
   CHECK(refusal({"--upstream", "127.0.0.1:9", "--duration", "soon", "-o", file}).find("--duration") !=
         std::string::npos);

@@ -129,6 +129,10 @@ void MessageJudge::alone(const Pair& pair, const Line& line, bool on_a, bool has
     ++farewells_[on_a ? 0 : 1];
     return;
   }
+  if (behind_the_end(pair, line, on_a)) {
+    ++behind_[on_a ? 0 : 1];
+    return;
+  }
   if (!on_a && nobodys(line)) {
     ++others_[1];
     return;
@@ -176,6 +180,18 @@ void MessageJudge::find_farewells(const Pair& pair) {
   }
 }
 
+// Whether the other side's file was cut before this message could have been in it. Times count from each
+// client's first message, since a copy plays the recording later; what came close to the cut may have come
+// behind it.
+bool MessageJudge::behind_the_end(const Pair& pair, const Line& line, bool on_a) const {
+  constexpr Nanos close_to_it = std::chrono::seconds(1);
+  const Subject& other = on_a ? b_ : a_;
+  if (!other.cut()) return false;
+  const Client &here = on_a ? *pair.a : *pair.b, &there = on_a ? *pair.b : *pair.a;
+  if (there.lines.empty()) return true;
+  return line.time - here.lines.front().time + close_to_it > other.length - there.lines.front().time;
+}
+
 // In rooms that copies share, a copy of somebody's words that does not say whose they are may be another's.
 bool MessageJudge::nobodys(const Line& line) const {
   return b_.run && b_.setting("cohort") != "1" && line.sender.empty() &&
@@ -216,6 +232,10 @@ void MessageJudge::bytes(const Pair& pair, Side from) {
   (from == Side::client ? found_.a.sent : found_.a.received) += a.size();
   (from == Side::client ? found_.b.sent : found_.b.received) += b.size();
   if (a == b) return;
+  if ((a_.cut() && b.starts_with(a)) || (b_.cut() && a.starts_with(b))) {
+    ++behind_[a.size() > b.size() ? 0 : 1];
+    return;
+  }
   const auto at =
       static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
   Finding finding = place(pair, Rule::bytes, nullptr, nullptr);
@@ -246,7 +266,7 @@ void MessageJudge::framing(const Pair& pair) {
     const auto words = [](std::uint64_t n) {
       return "ends with " + std::to_string(n) + " bytes of a cut message";
     };
-    if (x != y && a.broken.empty() && b.broken.empty())
+    if (x != y && a.broken.empty() && b.broken.empty() && !(a_.cut() && x > 0) && !(b_.cut() && y > 0))
       say(words(x), words(y), static_cast<std::int64_t>(y) - static_cast<std::int64_t>(x), side);
   }
   if (!a.broken.empty() && !b.broken.empty())
@@ -258,6 +278,10 @@ void MessageJudge::ending(const Pair& pair) {
   const protocol::Conversation &x = *pair.a->talk, &y = *pair.b->talk;
   const std::string a = ended(x), b = ended(y);
   if (a == b) return;
+  if ((a_.cut() && !x.closed) || (b_.cut() && !y.closed)) {
+    ++unended_[x.closed ? 1 : 0];
+    return;
+  }
   if (a_.run != b_.run && x.refused.has_value() == y.refused.has_value() && x.server_reset == y.server_reset)
     return;
   Finding finding = place(pair, Rule::ending, nullptr, nullptr);
@@ -286,6 +310,12 @@ void MessageJudge::finish(Diff& diff) {
   if (farewells_[0] + farewells_[1] > 0)
     diff.not_judged.push_back({"messages after a client's last words", farewells_[0], farewells_[1],
                                "whether they come before it hangs up is chance"});
+  if (behind_[0] + behind_[1] > 0)
+    diff.not_judged.push_back({"messages behind the end of a cut file", behind_[0], behind_[1],
+                               "what the other side had there is lost"});
+  if (unended_[0] + unended_[1] > 0)
+    diff.not_judged.push_back({"connections that were open at the end of a cut file", unended_[0],
+                               unended_[1], "how they ended is lost"});
   if (strangers_[0] > 0)
     diff.not_judged.push_back({"messages from users who were not recorded", strangers_[0], 0,
                                "nobody in the run plays their part"});

@@ -38,6 +38,7 @@ class MessageJudge {
   void find_farewells(const Pair& pair);
   bool nobodys(const Line& line) const;
   bool stranger(const Line& line) const;
+  bool behind_the_end(const Pair& pair, const Line& line, bool on_a) const;
 
   const Page& page_;
   const Subject& a_;
@@ -46,6 +47,7 @@ class MessageJudge {
   std::map<std::tuple<Mask, Side, KindId>, Hidden> hidden_;
   std::optional<Nanos> farewell_[2];  // of the pair being judged
   std::uint64_t others_[2] = {0, 0}, strangers_[2] = {0, 0}, farewells_[2] = {0, 0};
+  std::uint64_t behind_[2] = {0, 0}, unended_[2] = {0, 0};
 };
 
 }  // namespace chorus::compare

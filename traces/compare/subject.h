@@ -67,7 +67,8 @@ struct Subject {
   Nanos length{};                            // time of the last event
   std::deque<std::string> texts;             // what lines of a run borrow from
 
-  std::string setting(std::string_view option) const;  // Info "options", as text; "" = not there
+  bool cut() const noexcept { return trace->damage.cut; }  // what came behind its end is lost
+  std::string setting(std::string_view option) const;      // Info "options", as text; "" = not there
 };
 
 // `recorded`: what a run was made from, nullptr = not at hand. Trace and result must outlive the lines.

@@ -82,7 +82,7 @@ void CapturedConnection::refuse(Nanos time, format::Bytes why) {
 }
 
 void CapturedConnection::close(Nanos time, const std::string& why) {
-  if (!opened_) return refuse(time, "the server did not answer");
+  if (!opened_) return refuse(time, why.empty() ? "the server did not answer" : why);
   over_ = true;
   note(time, EventKind::Closed, why);
 }

@@ -82,7 +82,7 @@ std::string damage_words(const format::Damage& damage, const std::string& kept) 
   }
   if (damage.bad_blocks > 0) text += ", " + counted(damage.bad_blocks, "bad block");
   if (damage.skipped_bytes > 0) text += ", " + counted(damage.skipped_bytes, "byte") + " in no good block";
-  if (damage.cut && damage.missing_events == 0) text += "; how much came after that nothing says";
+  if (damage.cut && !damage.counted) text += "; how much came after that nothing says";
   if (!damage.first.empty()) text += " (" + damage.first + ")";
   return text + (inherited.empty() ? "" : "; " + inherited);
 }

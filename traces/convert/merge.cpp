@@ -52,19 +52,47 @@ std::string brief(const json::value& value) {
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
+// What was left out of one or another: flags hold for the group, counts add up.
+void add_up(json::object& all, const json::object& more) {
+  for (const auto& [name, value] : more) {
+    json::value& sum = all[name];
+    if (sum.is_bool() && value.is_bool())
+      sum = sum.get_bool() || value.get_bool();
+    else if (sum.is_number() && value.is_number())
+      sum = sum.to_number<std::uint64_t>() + value.to_number<std::uint64_t>();
+    else if (sum.is_object() && value.is_object())
+      add_up(sum.get_object(), value.get_object());
+    else
+      sum = value;
+  }
+}
+
+std::string payloads_of(const Input& input) {
+  const json::value* whose = input.info.if_contains("payloads");
+  return whose != nullptr && whose->is_string() ? std::string(whose->get_string()) : "all";
+}
+
 // The whole group's Info. A member that only some recordings have holds for the group: it may say that
 // something was left out.
 Expected<json::object> agreed(const std::vector<Input>& inputs, const format::Start& start) {
   json::object all;
   json::array merged;
   for (const Input& input : inputs) {
+    if (payloads_of(input) != payloads_of(inputs.front()))
+      return Trouble{input.path.string() + " has the bytes of --payloads " + payloads_of(input) + ", " +
+                     inputs.front().path.string() + " those of --payloads " + payloads_of(inputs.front()) +
+                     "; in a group all must have been recorded alike"};
     json::object own{{"started", utc(input.start.wall_ns)}};
     for (const auto& [name, value] : input.info) {
       if (describes(name)) {
         own[name] = value;
         continue;
       }
-      const json::value* other = all.if_contains(name);
+      json::value* other = all.if_contains(name);
+      if (other && name == "redacted" && other->is_object() && value.is_object()) {
+        add_up(other->get_object(), value.get_object());
+        continue;
+      }
       if (other && name == "changed" && *other != value && other->is_string() && value.is_string()) {
         all[name] = std::string(other->get_string()) + "; " + std::string(value.get_string());
       } else if (other && *other != value) {

@@ -43,6 +43,7 @@ struct EventColumns {
   bool fits(Nanos time) const noexcept;  // whether its distance to all others fits the offset column
   void add(const Event& event);
   void lose(Nanos time, std::uint64_t events);
+  void lose(const EventColumns& others);  // its events, and what it had lost itself
   void clear() noexcept;
   std::size_t count() const noexcept { return kind.size(); }
 };

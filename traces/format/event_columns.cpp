@@ -43,6 +43,17 @@ void EventColumns::lose(Nanos time, std::uint64_t events) {
   lost += events;
 }
 
+void EventColumns::lose(const EventColumns& others) {
+  if (others.count() > 0) {
+    lose(Nanos(others.first_ns), others.count());
+    lose(Nanos(others.last_ns), 0);
+  }
+  if (others.lost > 0) {
+    lose(Nanos(others.lost_first_ns), others.lost);
+    lose(Nanos(others.lost_last_ns), 0);
+  }
+}
+
 void EventColumns::clear() noexcept {
   time_ns.clear();
   connection.clear();

@@ -164,6 +164,7 @@ void Reader::Impl::skip_to(std::uint64_t offset) {
 
 void Reader::Impl::end_at_index() {
   done_ = true;
+  damage_.counted = true;
   const IndexColumns& index = content_.index;
   damage_.dropped_events = std::max(damage_.dropped_events, index.lost_events);
   damage_.missing_time = missing_.time(index);

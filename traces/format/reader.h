@@ -21,6 +21,7 @@ struct Damage {
   // Known to be lost: from the footer's totals, or, when that is gone, from what is left of the blocks'
   // headers, and then it is the least that was lost.
   std::uint64_t missing_events = 0;
+  bool counted = false;                   // the footer was read: it is all that was lost
   Nanos missing_time{};                   // that those events took, as far as is known
   std::uint64_t dropped_events = 0;       // the writer itself could not keep up and said so ...
   Nanos dropped_first{}, dropped_last{};  // ... and the times of the first and last of them

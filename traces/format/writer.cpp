@@ -78,7 +78,7 @@ struct Writer::Impl {
   void seal();
   Expected<void> write(const Job& job);
   void finished(Job job, const Expected<void>& written);
-  void lose_queue();
+  void lose_queue(const EventColumns* failed);
 };
 
 Writer::Impl::Impl(std::unique_ptr<BlockWriter> file, const WriterOptions& wanted, std::filesystem::path path)
@@ -192,33 +192,37 @@ Expected<void> Writer::Impl::write(const Job& job) {
 }
 
 void Writer::Impl::finished(Job job, const Expected<void>& written) {
-  if (auto* columns = std::get_if<std::unique_ptr<EventColumns>>(&job)) {
-    queued_ -= cost_of(**columns);
-    if (!written) lost_ += (*columns)->count();
-    if (spare_.size() < spare_columns) {
-      (*columns)->clear();
-      spare_.push_back(std::move(*columns));
-    }
-  } else {
-    queued_ -= std::get<TableBlock>(job).bytes.size();
-  }
+  auto* const columns = std::get_if<std::unique_ptr<EventColumns>>(&job);
+  queued_ -= columns ? cost_of(**columns) : std::get<TableBlock>(job).bytes.size();
   if (!written) {
     if (problem_.empty()) problem_ = written.error().what;
     ok_ = false;
-    lose_queue();
+    lose_queue(columns ? columns->get() : nullptr);
+  }
+  if (columns && spare_.size() < spare_columns) {
+    (*columns)->clear();
+    spare_.push_back(std::move(*columns));
   }
   room_.notify_all();
 }
 
-// After the disk's first failure: nothing that is queued will be written.
-void Writer::Impl::lose_queue() {
+// After the disk's first failure: nothing that is queued will be written. How much that was goes into the
+// next block, if there is room for one that says no more than this.
+void Writer::Impl::lose_queue(const EventColumns* failed) {
   failed_ = true;
-  for (const Job& job : jobs_) {
-    if (const auto* columns = std::get_if<std::unique_ptr<EventColumns>>(&job)) lost_ += (*columns)->count();
-  }
-  lost_ += open_->count();
+  EventColumns gone;
+  const auto lose = [&](const EventColumns& columns) {
+    lost_ += columns.count();
+    gone.lose(columns);
+  };
+  if (failed != nullptr) lose(*failed);
+  for (const Job& job : jobs_)
+    if (const auto* columns = std::get_if<std::unique_ptr<EventColumns>>(&job)) lose(**columns);
+  lose(*open_);
   jobs_.clear();
   open_->clear();
+  // At the end it is tried once.
+  if (!closing_ || (failed != nullptr && failed->count() > 0)) open_->lose(gone);
   queued_ = 0;
 }
 

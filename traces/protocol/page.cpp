@@ -116,6 +116,19 @@ bool Page::has_secrets(Side from) const noexcept {
   return false;
 }
 
+bool Page::has_placed_secrets(Side from, KindId kind) const noexcept {
+  const KindRules* rules = impl_->find_rules(from, kind);
+  return rules != nullptr && std::ranges::any_of(rules->fields, [](const FieldRule* rule) {
+           return rule->shape.role == Role::secret &&
+                  (rule->locator.by == Locator::By::place || rule->locator.by == Locator::By::path);
+         });
+}
+
+bool Page::may_begin(Side from, Bytes message) const {
+  const auto& first = impl_->first_of[static_cast<std::size_t>(from)];
+  return !first || first->matches(without_delimiter(framing(from), message));
+}
+
 std::string Page::value(const Field& field, Bytes message) {
   if (field.span.at > message.size()) return {};
   const Bytes bytes = message.substr(field.span.at, field.span.size);

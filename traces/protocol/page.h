@@ -68,6 +68,8 @@ class Page {
   // Appends the fields of `message` to `out`; those that do not fit or match are left out.
   void fields(Side from, KindId kind, Bytes message, std::vector<Field>& out) const;
   bool has_secrets(Side from) const noexcept;  // whether any message of this side has a field of that role
+  // Of that kind: found by their place, which a message of another version has elsewhere.
+  bool has_placed_secrets(Side from, KindId kind) const noexcept;
   static std::string value(const Field& field, Bytes message);  // decoded: text without padding, digits
   bool integer_names() const noexcept;  // a user or a room is a number here: digits in text are no names
 
@@ -125,6 +127,8 @@ class Page {
   std::string_view user_template() const noexcept;
   std::string_view room_template() const noexcept;
 
+  // Whether a connection's first message of a side may be this one: true where the page does not say.
+  bool may_begin(Side from, Bytes message) const;
   // How likely these first messages of one connection are of this protocol, in [0, 1]; 0 = no.
   double recognises(Bytes first_from_client, Bytes first_from_server) const;
 

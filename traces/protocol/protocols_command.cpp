@@ -3,6 +3,7 @@
 #include "traces/protocol/builtin_pages.h"
 #include "traces/protocol/page.h"
 
+#include <cerrno>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -33,6 +34,14 @@ Exit print(const std::string& name) {
   return Exit::ok;
 }
 
+// A reader that has gone has seen what it wanted.
+Exit written(Exit done) {
+  std::cout.flush();
+  if (std::cout || errno == EPIPE) return done;
+  std::cerr << "chorus protocols: stdout could not be written\n";
+  return Exit::trouble;
+}
+
 }  // namespace
 
 void add_protocols_command(CLI::App& app, int& exit_status) {
@@ -41,8 +50,9 @@ void add_protocols_command(CLI::App& app, int& exit_status) {
       app.add_subcommand("protocols", "List the built-in pages, or print one (a start for your own)");
   command->add_option("name", *name, "a page: its text is printed; a file: it is checked and printed")
       ->type_name("NAME|FILE");
-  command->callback(
-      [name, &exit_status] { exit_status = static_cast<int>(name->empty() ? list() : print(*name)); });
+  command->callback([name, &exit_status] {
+    exit_status = static_cast<int>(written(name->empty() ? list() : print(*name)));
+  });
 }
 
 }  // namespace chorus::protocol
