@@ -1,6 +1,6 @@
 #include "replayer/worker.h"
 
-#include <optional>
+#include <algorithm>
 
 namespace chorus::replayer {
 namespace {
@@ -51,16 +51,16 @@ void Worker::start() {
 // The worker's loop: it sleeps in its port until there is something to read, something was posted or, while
 // deadlines have to be looked at, until it is time for that.
 void Worker::run() {
-  std::optional<Nanos> sweep_at;
+  Nanos sweep_at = engine_.now() + longest_sleep;
   while (!stopping_) {
     const std::uint32_t ticket = rest_.ticket();
-    const std::size_t ready = port_.wait(engine_.start + sweep_at.value_or(longest_sleep + engine_.now()));
+    const std::size_t ready = port_.wait(engine_.start + sweep_at);
     const Nanos now = engine_.now();
-    if (sweep_at && now >= *sweep_at) {
+    if (now >= sweep_at) {
       sweep(now);
-      sweep_at.reset();
+      sweep_at = now + longest_sleep;
     }
-    if (!sweep_at && (copies_ || !watched_.empty())) sweep_at = now + sweep_every;
+    if (copies_ || !watched_.empty()) sweep_at = std::min(sweep_at, now + sweep_every);
     if (ready > 0 && ready < Port::most && may_rest(now))
       rest_.sleep_until(engine_.start + now + engine_.options.coalesce.value_or(longest_rest), ticket);
   }
